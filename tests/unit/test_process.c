@@ -317,8 +317,8 @@ static void test_visit(void **state)
     close(tree.pipe);
 }
 
-#define HOPPING_S 30 /* then it ends by itself */
-#define VISITS    20
+#define HOPPING_S 60 /* then it ends by itself */
+#define VISITS    500
 
 static void kill_group(void *arg, const struct process_met *met)
 {

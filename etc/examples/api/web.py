@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """HTTP for api.py, by Python's http.server, with bounds. A platform has its own framework in this place."""
-import http.server, json, re, traceback
+import http.server, json, re, socket, traceback
 from http import HTTPStatus
 
 HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff",
@@ -52,6 +52,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def send_error(self, status, message=None, explain=None):
         """Of a request that is not read to its end, so no other can follow. http.server calls this as well."""
         self.send(*Problem(status, message or HTTPStatus(status).phrase, {"Connection": "close"}).answer)
+        self.connection.shutdown(socket.SHUT_WR)
+        any(not self.connection.recv(65536) for _ in range(64))  # what stays unread resets the connection
 
     def header(self, name):
         return self.headers.get(name, "")
