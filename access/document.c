@@ -74,8 +74,8 @@ static int value_of(const struct word *word, const char *text)
     return word->value;
 }
 
-/* Adds a chunk for at least `least` bytes. One that is all for a large array stands behind the
- * first chunk, whose rest is used further. Returns NULL if out of memory. */
+/* Adds a chunk of at least `least` bytes. A chunk for one large array is inserted behind the first
+ * chunk, because allot goes on to take from the first. Returns NULL if out of memory. */
 static struct chunk *add_chunk(struct owned *owned, size_t least)
 {
     size_t size = least > CHUNK_SIZE ? least : CHUNK_SIZE;
@@ -640,7 +640,8 @@ static bool take_users(struct reader *reader)
     if (!json_get_array(&reader->root, "users", JSON_REQUIRED, DOCUMENT_USERS_MAX, &users) &&
         !leave_out(reader))
         return false;
-    size_t keys = count_keys(&users); /* before allot, whose problem it would overwrite */
+    /* Called before allot, because it would overwrite the problem that a failed allot sets. */
+    size_t keys = count_keys(&users);
     struct document_user *user = allot(reader, users.count, sizeof *user);
     struct document_key *key = allot(reader, keys, sizeof *key);
     if (user == NULL || key == NULL)

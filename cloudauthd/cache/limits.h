@@ -50,8 +50,8 @@ int64_t limits_back_off(unsigned failures, uint32_t retry_after);
  * have turned absent within ten minutes. An environment that returns and turns absent again counts
  * once, for the ten minutes after the last time. While any answer is withheld, every further
  * absence is withheld as well. An answer stays withheld until an operator confirms it or the API
- * answers otherwise. An environment with bound ids whose stored document could not be read is taken
- * for a known one. A zeroed guard has seen no absence.
+ * says that the environment exists. An environment whose ids are bound counts as known if its
+ * stored document could not be read. A zeroed guard has seen no absence.
  */
 #define GUARD_COUNT   3
 #define GUARD_PERCENT 20
@@ -60,7 +60,8 @@ int64_t limits_back_off(unsigned failures, uint32_t retry_after);
 struct guard {
     int64_t
         minute[GUARD_MINUTES]; /* the minute to which absent[i] belongs (minute_of in limits.c) */
-    size_t absent[GUARD_MINUTES]; /* environments whose last absence was believed in minute[i] */
+    size_t
+        absent[GUARD_MINUTES]; /* environments whose most recent counted absence was in minute[i] */
 };
 
 /*

@@ -348,8 +348,8 @@ static bool write_store(struct cache_entry *entry, const struct api_result *resu
     bool failed = entry->stored == ENTRY_STORE_FAILED, due = is_write_due(entry, entry->asked);
 
     memcpy(stored.hash, entry->hash, sizeof stored.hash);
-    /* A file that could not be read may have a newer document than one whose signature is too old.
-     */
+    /* A document with an outdated signature does not replace a stored file that could not be read,
+     * because that file may contain a newer document. */
     if (verdict == API_OUTAGE || (entries_is_failing(entry) && !entry->loaded))
         return false;
     /* A signed tombstone is stored like a document, so that no older document is accepted after
