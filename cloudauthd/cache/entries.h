@@ -141,7 +141,8 @@ enum entry_stored {
 };
 
 /* Whether an answer that a known environment is absent is believed (the guard in limits.h). The
- * next answer that is not a failure resets this to ENTRY_BELIEVED. */
+ * next answer that is not a failure resets this to ENTRY_BELIEVED, and so does a document that this
+ * host refuses. */
 enum entry_absence {
     ENTRY_BELIEVED = 0, /* there was no such answer, or the last one is believed */
     ENTRY_WITHHELD,     /* the answer is not believed: the last good document stays in use */

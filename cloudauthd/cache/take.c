@@ -196,6 +196,9 @@ static void take_document(struct cache_entry *entry, struct reading *reading, in
         document_free(document);
         document = NULL;
     }
+    /* The API has the environment again, even if this host refuses its document. */
+    if (document != NULL && document->status != DOCUMENT_DELETED)
+        entries_set_absence(entry, ENTRY_BELIEVED);
     if (document != NULL && document->status != DOCUMENT_DELETED &&
         !admission_accept(cache->setup.admission, document, is_stored, problem->text,
                           sizeof problem->text)) {

@@ -2884,6 +2884,36 @@ static void test_guard_flapping(void **state)
     assert_int_equal(turn_absent(8), GUARD_COUNT - 1);
 }
 
+/* An environment that the API has again is no longer withheld, even if the host refuses its
+ * document, for instance because its uid has become a local one. */
+static void test_guard_of_refused(void **state)
+{
+    struct cache_figures figures;
+    struct client client;
+    char name[32], body[1024];
+
+    (void)state;
+    any_name = true;
+    disk.no_memory = true;
+    keep_documents();
+    disk.documents = 10;
+    assert_int_equal(turn_absent(8), GUARD_COUNT);
+    accepted = false;
+    fake_ms += 60000;
+    for (unsigned i = GUARD_COUNT; i < 8; i++) {
+        cache_look(cache, &figures);
+        assert_true(figures.guarded);
+        snprintf(name, sizeof name, "env%u", i);
+        snprintf(body, sizeof body, NAMED_DOCUMENT " ", name);
+        client = (struct client){.waiter = {.answered = on_answer, .arg = &client}};
+        put_question("abcdefghij", name, CACHE_NOW, &client.waiter);
+        api_says_bytes(body);
+        assert_int_equal(client.answers, 1);
+    }
+    cache_look(cache, &figures);
+    assert_false(figures.guarded);
+}
+
 /* Asks a new cache for staging, of which there is that file. Returns whether the file served. */
 static bool serves(const char *body, size_t length)
 {
@@ -3955,6 +3985,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_failing_signed),
     TEST(test_guard),
     TEST(test_guard_flapping),
+    TEST(test_guard_of_refused),
     TEST(test_guard_of_bad_disk),
     TEST(test_unknown_names),
     TEST(test_other_api_many),
