@@ -804,14 +804,16 @@ bool model_is_person(const struct person_login *login, int person, const char *r
 /* The daemon has answered by that answer of the API, so no older one may come back. */
 static void acknowledge(struct environment *e, int version)
 {
-    int last = e->goods - 1;
+    int last = e->goods - 1, end;
 
     while (last > 0 && e->good[last].version != version)
         last--;
+    end = last;
     /* It may have answered by an earlier envelope of that version. */
-    while (last > 0 && e->good[last - 1].version == version &&
-           !is_same(&e->good[last - 1], &e->good[last]))
+    while (last > 0 && e->good[last - 1].version == version)
         last--;
+    while (last < end && is_same(&e->good[last], &e->good[last + 1]))
+        last++;
     if (last <= 0 || e->stuck || e->good[last].incarnation != world->incarnations)
         return;
     e->goods -= last;
