@@ -22,6 +22,10 @@ PKGS     := libcurl libcrypto libcjson
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wformat=2 -Wundef -Wvla -Werror
 HARDEN   := -fstack-protector-strong -fPIC -fvisibility=hidden
+# Debian 12's gcc marks no branches by default (docs/security.md, "The unit, AppArmor and SELinux").
+BRANCHES_x86_64  := -fcf-protection=full
+BRANCHES_aarch64 := -mbranch-protection=standard
+HARDEN   += $(BRANCHES_$(firstword $(subst -, ,$(shell $(CC) -dumpmachine))))
 SANITIZERS := $(if $(filter thread,$(SAN)),thread,address,undefined)
 ifeq ($(SAN),)
 CFLAGS   ?= -O2 -g
@@ -67,7 +71,7 @@ $(B)/libnss_cloud.so.2: $(patsubst %.c,$(B)/module/%.o,$(NSS) $(COMMON)) nss_clo
 	$(CC) $(CFLAGS) $(ONE) $(MODULE) $(FEW) -Wl,-soname,libnss_cloud.so.2 \
 		-Wl,--version-script,nss_cloud/nss_cloud.map -o $@ $(filter %.o,$^) $(LINK)
 
-$(B)/module/%.o: %.c
+$(B)/module/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC $@"
 	@$(CC) $(ALL_CFLAGS) $(ONE) -c -o $@ $<
@@ -92,7 +96,7 @@ endif
 $(B)/cloud-authkeys: $(patsubst %.c,$(B)/helper/%.o,authkeys/cloud-authkeys.c $(COMMON))
 	$(HELPER_CC) $(HELPER_LINK) -o $@ $^ $(LINK)
 
-$(B)/helper/%.o: %.c
+$(B)/helper/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC $@"
 	@$(HELPER_CC) $(HELPER_CFLAGS) -c -o $@ $<
@@ -113,7 +117,7 @@ $(B)/base.a $(B)/common.a:
 	@rm -f $@
 	$(shell $(CC) -print-prog-name=ar) qcs $@ $^
 
-$(B)/obj/%.o: %.c
+$(B)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC $@"
 	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
