@@ -50,11 +50,13 @@ void foreign_each(const char *database, foreign_service *each, void *arg)
         (void)fclose(file); /* nothing was written that could be lost */
 }
 
+#define NO_ANSWER "account.%s: %u cannot be checked: %.32s of nsswitch.conf(5) does not answer"
+
 struct question {
     uint32_t uid, gid;
     char *why;
     size_t size;
-    bool found;
+    bool refused;
 };
 
 /* Returns the function _nss_SERVICE_NAME of the NSS module of a service, or NULL if there is none.
@@ -70,10 +72,15 @@ static void *function_of(const char *service, const char *name)
     return module == NULL ? NULL : dlsym(module, text);
 }
 
-/* Whether the module has found an entry, even one that is too large for the buffer. */
-static bool is_there(enum nss_status status, int error)
+/* What a module's answer says: whether there is an entry, even one that is too large for the
+ * buffer. */
+enum finding { NOT_THERE, IS_THERE, NOT_KNOWN };
+
+static enum finding finding_of(enum nss_status status, int error)
 {
-    return status == NSS_STATUS_SUCCESS || (status == NSS_STATUS_TRYAGAIN && error == ERANGE);
+    if (status == NSS_STATUS_SUCCESS || (status == NSS_STATUS_TRYAGAIN && error == ERANGE))
+        return IS_THERE;
+    return status == NSS_STATUS_NOTFOUND ? NOT_THERE : NOT_KNOWN;
 }
 
 static bool ask_passwd(void *arg, const char *service)
@@ -81,17 +88,20 @@ static bool ask_passwd(void *arg, const char *service)
     struct question *question = arg;
     enum nss_status (*by_uid)(uid_t, struct passwd *, char *, size_t, int *);
     struct passwd passwd = {0};
+    enum finding finding = NOT_THERE;
     char buffer[4096];
     int error = 0;
 
     *(void **)&by_uid = function_of(service, "getpwuid_r");
-    if (by_uid == NULL ||
-        !is_there(by_uid(question->uid, &passwd, buffer, sizeof buffer, &error), error))
-        return true;
-    snprintf(question->why, question->size, "account.uid: %u belongs to user %.64s of %.32s",
-             question->uid, passwd.pw_name == NULL ? "" : passwd.pw_name, service);
-    question->found = true;
-    return false;
+    if (by_uid != NULL)
+        finding = finding_of(by_uid(question->uid, &passwd, buffer, sizeof buffer, &error), error);
+    if (finding == IS_THERE)
+        snprintf(question->why, question->size, "account.uid: %u belongs to user %.64s of %.32s",
+                 question->uid, passwd.pw_name == NULL ? "" : passwd.pw_name, service);
+    else if (finding == NOT_KNOWN)
+        snprintf(question->why, question->size, NO_ANSWER, "uid", question->uid, service);
+    question->refused = finding != NOT_THERE;
+    return !question->refused;
 }
 
 static bool ask_group(void *arg, const char *service)
@@ -99,25 +109,28 @@ static bool ask_group(void *arg, const char *service)
     struct question *question = arg;
     enum nss_status (*by_gid)(gid_t, struct group *, char *, size_t, int *);
     struct group group = {0};
+    enum finding finding = NOT_THERE;
     char buffer[4096];
     int error = 0;
 
     *(void **)&by_gid = function_of(service, "getgrgid_r");
-    if (by_gid == NULL ||
-        !is_there(by_gid(question->gid, &group, buffer, sizeof buffer, &error), error))
-        return true;
-    snprintf(question->why, question->size, "account.gid: %u belongs to group %.64s of %.32s",
-             question->gid, group.gr_name == NULL ? "" : group.gr_name, service);
-    question->found = true;
-    return false;
+    if (by_gid != NULL)
+        finding = finding_of(by_gid(question->gid, &group, buffer, sizeof buffer, &error), error);
+    if (finding == IS_THERE)
+        snprintf(question->why, question->size, "account.gid: %u belongs to group %.64s of %.32s",
+                 question->gid, group.gr_name == NULL ? "" : group.gr_name, service);
+    else if (finding == NOT_KNOWN)
+        snprintf(question->why, question->size, NO_ANSWER, "gid", question->gid, service);
+    question->refused = finding != NOT_THERE;
+    return !question->refused;
 }
 
-bool foreign_has_id(uint32_t uid, uint32_t gid, char *why, size_t size)
+bool foreign_may_have_id(uint32_t uid, uint32_t gid, char *why, size_t size)
 {
     struct question question = {uid, gid, why, size, false};
 
     foreign_each("passwd", ask_passwd, &question);
-    if (!question.found)
+    if (!question.refused)
         foreign_each("group", ask_group, &question);
-    return question.found;
+    return question.refused;
 }

@@ -19,12 +19,12 @@ typedef bool foreign_service(void *arg, const char *service);
 void foreign_each(const char *database, foreign_service *each, void *arg);
 
 /*
- * Whether a foreign service has a user with the uid or a group with the gid; if so, writes a
- * message that names the service and the user or group to `why`, a buffer of `size` bytes. Calls
- * the module of each service directly, because getpwuid(3) would also call our module. Blocks while
- * a module waits for its server, so the loop's thread must never call it. A service that cannot
- * answer counts as having no such user or group.
+ * Whether a foreign service has a user with the uid or a group with the gid, or cannot say now; if
+ * so, writes a message that names the service and the user or group to `why`, a buffer of `size`
+ * bytes. Calls the module of each service directly, because getpwuid(3) would also call our module.
+ * Blocks while a module waits for its server, so the loop's thread must never call it. A service
+ * whose module is not installed has no users and groups for any process of the host.
  */
-bool foreign_has_id(uint32_t uid, uint32_t gid, char *why, size_t size);
+bool foreign_may_have_id(uint32_t uid, uint32_t gid, char *why, size_t size);
 
 #endif

@@ -413,7 +413,7 @@ static void read_answer(struct work *work)
 }
 
 /* Reads an answer as read_answer does, and asks the host's other name services whether they have
- * the document's ids. If one has, the document is invalid. */
+ * the document's ids. If one has, or cannot say, the document is invalid. */
 static void ask_answer(struct work *work)
 {
     struct reading *reading = &((struct answer *)(void *)work)->reading;
@@ -423,8 +423,8 @@ static void ask_answer(struct work *work)
     document = reading->document;
     /* A tombstone has no ids. */
     if (document == NULL || document->status == DOCUMENT_DELETED ||
-        !foreign_has_id(document->uid, document->gid, reading->problem.text,
-                        sizeof reading->problem.text))
+        !foreign_may_have_id(document->uid, document->gid, reading->problem.text,
+                             sizeof reading->problem.text))
         return;
     document_free(document);
     reading->document = NULL;

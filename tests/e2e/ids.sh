@@ -96,6 +96,24 @@ test_other_service_id() {
     wait_for enters bob abcdefghij_stg
 }
 
+# while a name service cannot answer, no new environment gets an id; a bound one goes on
+test_other_service_down() {
+    enters alice abcdefghij
+    extra_user 200002
+    rm /var/lib/extrausers/passwd
+    unknown abcdefghij_stg
+    refused bob abcdefghij_stg
+    wait_for grep -q 'account.uid: 200002 cannot be checked: extrausers of nsswitch.conf(5) does not answer' /var/log/syslog
+    enters alice abcdefghij
+    extra_user 200050
+    rm /var/lib/extrausers/group
+    cloudauthctl refresh abcdefghij_stg || true
+    unknown abcdefghij_stg
+    wait_for grep -q 'account.gid: 200002 cannot be checked' /var/log/syslog
+    extra_user 200050
+    wait_for enters bob abcdefghij_stg
+}
+
 # a name service that hangs keeps new environments waiting alone; the daemon goes on, and stops at once
 test_other_service_hangs() {
     local before

@@ -507,7 +507,7 @@ bool privileges_may_kill(void)
     return true;
 }
 
-bool foreign_has_id(uint32_t uid, uint32_t gid, char *why, size_t size)
+bool foreign_may_have_id(uint32_t uid, uint32_t gid, char *why, size_t size)
 {
     (void)uid;
     (void)gid;
