@@ -3,8 +3,8 @@
 /*
  * The disk: a directory in memory, of which writes fail, and of which a power failure takes what no
  * fsync(2) has asked for: the last changes of directories, from a random one on, and the ends of
- * files. The times of directories are those of the world's clock. The directory "run" is a tmpfs:
- * there no call fails, and a start of the host empties it.
+ * files. The times of directories are those of the world's clock. The directory "run" is a tmpfs,
+ * which is full or fails by itself, and which a start of the host empties.
  */
 #include "tests/sim/host.h"
 
@@ -60,13 +60,18 @@ static bool in_tmpfs(int fd)
 /* Whether a call about a file or directory fails now, with errno. creates: it needs space. */
 static bool fails(int fd, bool creates)
 {
+    bool in_run = world->run != world->disk && in_tmpfs(fd);
+    enum disk disk = in_run ? world->run : world->disk;
+
     host_event();
-    if (world->disk == DISK_WELL || (world->disk == DISK_FULL && !creates) ||
-        (world->disk == DISK_BROKEN && !one_in(3)) || in_tmpfs(fd))
+    if (disk == DISK_WELL || (disk == DISK_FULL && !creates) || (disk == DISK_BROKEN && !one_in(3)))
         return false;
-    errno = world->disk == DISK_FULL ? ENOSPC : EIO;
-    world->disk_failed = true;
-    say("    the disk fails");
+    errno = disk == DISK_FULL ? ENOSPC : EIO;
+    if (in_run || in_tmpfs(fd))
+        world->run_failures++;
+    else
+        world->disk_failed = ++world->disk_failures > 0;
+    say("    %s fails", in_run ? "/run" : "the disk");
     return true;
 }
 
@@ -229,6 +234,26 @@ void disk_lose_power(void)
     disk_begin();
 }
 
+bool disk_has_session(int pid)
+{
+    char file[8192], line[32];
+    const struct dirent *entry;
+    DIR *directory = opendir("run/sessions");
+    bool found = false;
+
+    snprintf(line, sizeof line, "\npid %d\n", pid);
+    while (directory != NULL && !found && (entry = readdir(directory)) != NULL) {
+        int fd = __real_openat(dirfd(directory), entry->d_name, O_RDONLY);
+        ssize_t n = entry->d_name[0] == '.' ? 0 : read(fd, file, sizeof file - 1);
+        file[n < 0 ? 0 : n] = '\0';
+        found = strstr(file, line) != NULL && strlen(entry->d_name) == 16;
+        close(fd);
+    }
+    if (directory != NULL)
+        closedir(directory);
+    return found;
+}
+
 void disk_begin(void)
 {
     world->undos = 0;
@@ -257,8 +282,7 @@ static void damage(int directory, const char *name)
     if (fd < 0 || fstat(fd, &st) != 0 || st.st_size == 0)
         return;
     say("%s is damaged", name);
-    if (strcmp(name, "denials") == 0)
-        model_denials_damaged();
+    model_damaged(name);
     if (one_in(2)) {
         (void)!ftruncate(fd, (off_t)below((uint32_t)st.st_size));
     } else {

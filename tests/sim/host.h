@@ -99,6 +99,9 @@ void disk_lose_power(void);
  * it. */
 bool disk_owes(void);
 
+/* Whether the next daemon will find the session of that sshd process in /run. */
+bool disk_has_session(int pid);
+
 /* Some file of the state is damaged, or none. */
 void disk_damage(void);
 

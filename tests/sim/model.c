@@ -139,11 +139,6 @@ void model_done(struct order *order)
     order->done = world->lived;
 }
 
-void model_denials_damaged(void)
-{
-    world->list_damaged = (struct denied){INT64_MAX, INT64_MAX};
-}
-
 /* ---- The document ---- */
 
 /* Who comes with what, and from where; or whose session is open. */
@@ -425,6 +420,89 @@ static bool is_same(const struct good *a, const struct good *b)
     return a->version == b->version && a->issued == b->issued && a->signers == b->signers;
 }
 
+/* ---- Whose the ids are (cloudauthd(8), "Accounts") ---- */
+
+/* Whether the environment has had the uid or the gid in some document. */
+static bool has_had(int environment, const struct version *wanted)
+{
+    for (int i = 0; i < world->versions; i++) {
+        const struct version *version = &world->version[i];
+        if (version->environment == environment &&
+            (version->uid == wanted->uid || version->gid == wanted->gid))
+            return true;
+    }
+    return false;
+}
+
+/* Whether the host may use the document, as far as its ids go: the first environment with an id
+ * keeps it, and an environment keeps its ids. */
+static enum verdict has_own_ids(int number)
+{
+    const struct version *version = &world->version[number];
+    enum verdict own = YES;
+
+    for (int i = 0; i < world->environments && world->moves_ids; i++) {
+        const struct environment *e = &world->environment[i];
+        bool uid = e->uid == version->uid, gid = e->gid == version->gid;
+        bool is_other = i != version->environment;
+        if (e->binding == BOUND && (is_other ? uid || gid : !uid || !gid))
+            return NO;
+        if (e->binding == PERHAPS_BOUND && (!is_other || has_had(i, version)))
+            own = EITHER;
+    }
+    return own;
+}
+
+/* The host has taken the document, certainly or perhaps. */
+static void bind_ids(struct environment *e, int number, bool sure)
+{
+    if (e->binding == BOUND)
+        return;
+    e->binding = sure ? BOUND : PERHAPS_BOUND;
+    e->uid = world->version[number].uid;
+    e->gid = world->version[number].gid;
+    e->binding_kept = false;
+    e->binding_failures = world->disk_failures;
+}
+
+/* The daemon has answered by the document: so its ids are bound. */
+static void see_ids(struct environment *e, int number)
+{
+    if (has_own_ids(number) == NO)
+        wrong("uid %u or gid %u is another environment's, or %s has others",
+              world->version[number].uid, world->version[number].gid, e->plain);
+    if (e->binding == BOUND)
+        return;
+    bind_ids(e, number, true);
+    e->binding_failures = -1;
+}
+
+/* Each start binds again what is in a stored document, if the list of ids has lost it. */
+static void doubt_bindings(void)
+{
+    for (int i = 0; i < world->environments; i++) {
+        struct environment *e = &world->environment[i];
+        const struct good *good = only(e);
+        bool is_stored = good != NULL && good->version != ABSENT && good->taken != 0 &&
+                         !world->disk_failed && world->version[good->version].uid == e->uid &&
+                         world->version[good->version].gid == e->gid;
+        if (e->binding == BOUND && !e->binding_kept && !is_stored)
+            e->binding = PERHAPS_BOUND;
+    }
+}
+
+void model_damaged(const char *name)
+{
+    if (strcmp(name, "denials") == 0)
+        world->list_damaged = (struct denied){INT64_MAX, INT64_MAX};
+    if (strcmp(name, "owners") == 0)
+        for (int i = 0; i < world->environments; i++)
+            world->environment[i].binding_kept = false;
+    else
+        world->disk_failed = true;
+    doubt_bindings();
+}
+
 /* ---- Many absences (cloudauthd(8), "Freshness and outages") ---- */
 
 /* Whether the daemon has a document of the environment that it may use. */
@@ -532,18 +610,22 @@ void model_answered(int environment, const struct good *good)
 {
     struct environment *e = &world->environment[environment];
     struct good before = {.version = UNAVAILABLE};
-    enum verdict believed = YES;
+    enum verdict believed = YES; /* the absence, or the ids */
 
-    if (good != NULL && good->version == ABSENT)
+    if (good != NULL && good->version == ABSENT) {
         believed = turn_absent(e, good);
-    else if (good != NULL)
+    } else if (good != NULL) {
         see_again(e, good->doubtful);
+        believed = has_own_ids(good->version);
+    }
     e->failed = good == NULL || believed == NO;
     if (e->failed)
         return;
     /* It takes no document then, but may hear that the one that it has is still current. */
     e->unsure = good->doubtful || believed == EITHER || (is_unusable(e) && good->version != ABSENT);
     e->failed = e->unsure;
+    if (good->version != ABSENT)
+        bind_ids(e, good->version, !e->unsure);
     if (e->goods > 0)
         before = e->good[e->goods - 1];
     if (e->goods == GOODS) /* all but the last may be there: the one before matters least */
@@ -600,6 +682,7 @@ void model_settled(void)
         if ((e->naming[false] | e->naming[true]) != 0)
             e->named = world->lived;
         e->naming[false] = e->naming[true] = 0;
+        e->binding_kept = e->binding_kept || e->binding_failures == world->disk_failures;
         if (e->goods > 0 && e->good[e->goods - 1].taken == 0) {
             e->good[e->goods - 1].taken = world->lived;
             e->good[e->goods - 1].signed_age = world->wall - SECOND * e->good[e->goods - 1].issued;
@@ -618,6 +701,7 @@ void model_settled(void)
 
 void model_ended(void)
 {
+    doubt_bindings();
     for (int i = 0; i < world->environments; i++) {
         struct environment *e = &world->environment[i];
         e->failed = false;
@@ -690,6 +774,10 @@ static const char *fault_of(const struct good *good, const struct person_login *
 
     if (good->version == ABSENT)
         return "the environment does not exist";
+    if (world->version[good->version].uid != login->uid)
+        return "sshd has looked up another uid";
+    if (has_own_ids(good->version) == NO)
+        return "the ids are another environment's, or it has others";
     if (fault_of_signature(good) != NULL)
         return fault_of_signature(good);
     if (model_judge(good->version, login->kind, login->key, login->address) == NO)
@@ -820,7 +908,7 @@ static void acknowledge(struct environment *e, int version)
     memmove(e->good, e->good + last, (size_t)e->goods * sizeof *e->good);
 }
 
-void model_looked(const struct person_login *login, int version)
+void model_looked(const struct person_login *login, int version, uint32_t uid, uint32_t gid)
 {
     struct environment *e = &world->environment[login->environment];
     bool known = version == UNAVAILABLE;
@@ -836,6 +924,10 @@ void model_looked(const struct person_login *login, int version)
         wrong("an account is absent that is not");
     if (!known)
         wrong("an account is as version %d has it", version);
+    if (version >= 0 && (uid != world->version[version].uid || gid != world->version[version].gid))
+        wrong("an account has uid %u and gid %u", uid, gid);
+    if (version >= 0)
+        see_ids(e, version);
     acknowledge(e, version);
 }
 
@@ -846,12 +938,14 @@ void model_published(int environment, uint32_t uid)
 
     for (int i = 0; i < e->goods; i++)
         known = known || (e->good[i].version != ABSENT && is_valid(&e->good[i]) &&
-                          world->version[e->good[i].version].hosts < 2);
+                          world->version[e->good[i].version].hosts < 2 &&
+                          world->version[e->good[i].version].uid == uid &&
+                          has_own_ids(e->good[i].version) != NO);
     /* What `allow` lists each process looks up by itself. */
     if (is_unusable(e) && !is_foreign(e) && world->lived - e->local_until > 5 * SECOND)
         wrong("%s is published, but its name or ids are local", e->plain);
-    if (!known || uid != e->id)
-        wrong("%s is published, but %s", e->plain, known ? "with another uid" : "does not exist");
+    if (!known)
+        wrong("%s is published with uid %u, but does not exist, or not so", e->plain, uid);
 }
 
 /* Whether the answer must let the login in. */
@@ -862,8 +956,10 @@ static bool must_enter(const struct good *good, const struct person_login *login
 
     if (is_unserved(e, login->kind) || (e->local_until > 0 && good->came <= e->local_until) ||
         good->version == ABSENT || good->dead || world->disk_failed || world->clock_set ||
+        (login->stage > 0 && world->version[good->version].uid != login->uid) ||
         (login->stage >= 3 && login->lined != world->incarnations) ||
-        (login->stage >= 4 && login->granted != world->incarnations))
+        (login->stage >= 4 &&
+         (login->granted != world->incarnations || login->run_failures != world->run_failures)))
         return false;
     /* A daemon that was started since has the time that is on the disk: a confirmation is stored
      * once a minute, and not before lookups are answered by it. */
@@ -899,6 +995,10 @@ void model_refused(const struct person_login *login, const char *reason, bool un
 
 void model_opened(const struct person_login *login)
 {
+    if (login->run_failures != world->run_failures)
+        wrong("a session opens, but its file could not be written");
+    if (!disk_has_session(login->pid))
+        wrong("a session opens of which /run has no file");
     if (world->environment[login->environment].local[login->kind])
         wrong("a session opens under a local name");
     if (is_offer_let(login->key) == NO || is_person_let(login->environment, login->person) == NO)
@@ -957,7 +1057,9 @@ static bool has_ended_right(const struct version *version, int person)
 static bool may_be_over(const struct open_session *session)
 {
     const struct good *good = &world->environment[session->environment].good[0];
-    bool rechecked = world->lived - good->came > SECOND * (world->settings.session_recheck + 10);
+    /* A daemon that was started since has the one that is in /run. */
+    bool rechecked = world->lived - good->came > SECOND * (world->settings.session_recheck + 10) &&
+                     world->run_failures == 0;
 
     for (int v = 0; v < good->version && !rechecked; v++)
         if (world->version[v].environment == session->environment && is_over(session, v, true))

@@ -151,8 +151,8 @@ size_t scenario_write(int environment, int number, int64_t issued, char *out, si
         "\"account\":{\"uid\":%u,\"gid\":%u,\"home\":\"/app/%s\",\"shell\":\"/bin/"
         "bash\",\"gecos\":\"%d\"},"
         "\"sftp\":{\"mounts\":[{\"path\":\"pub\"}]},\"message\":\"stop\"%s",
-        e->project, e->name, statuses[version->status], e->id, e->id, e->plain, number,
-        hosts[version->hosts]);
+        e->project, e->name, statuses[version->status], version->uid, version->gid, e->plain,
+        number, hosts[version->hosts]);
     put_access(&text, version);
     put_authorities(&text, version);
     if (version->unreadable_session)
@@ -226,9 +226,24 @@ static enum level make_level(void)
     return one_in(2) ? LEVEL_DEFAULT : (enum level)below(LEVELS);
 }
 
+/* The ids are those of another environment, or of none, or its own again. */
+static void change_ids(struct version *version)
+{
+    uint32_t own = world->environment[version->environment].id;
+
+    version->uid = one_in(2)   ? own
+                   : one_in(3) ? 70010 + below(2)
+                               : world->environment[below((uint32_t)world->environments)].id;
+    version->gid = one_in(4) ? own : version->uid;
+}
+
 /* One thing about the document is another. */
 static void change(struct version *version)
 {
+    if (world->moves_ids && one_in(6)) {
+        change_ids(version);
+        return;
+    }
     switch (below(13)) {
     case 12:
         change_authorities(version);
@@ -331,7 +346,8 @@ static void change_document(int number)
         return;
     }
     if (e->now == ABSENT) {
-        *version = (struct version){.environment = number, .max_stale = -1};
+        *version =
+            (struct version){.environment = number, .uid = e->id, .gid = e->id, .max_stale = -1};
         for (int i = 0; i < 5; i++)
             version->person[version->listed++] = make_person((int)below(PEOPLE));
         change_authorities(version);
@@ -636,7 +652,7 @@ static void ask(int number)
         question.kind = login->kind == SFTP_KIND ? CLOUD_SFTP : CLOUD_SHELL;
         question.key_type = type;
         question.key = base64;
-        question.id = world->environment[login->environment].id;
+        question.id = login->uid;
     } else {
         question.op = login->stage == 3 ? CLOUD_OP_PAM_ACCOUNT : CLOUD_OP_PAM_SESSION;
         question.service = "sshd";
@@ -647,6 +663,7 @@ static void ask(int number)
     say("%s", text_of(login, text, sizeof text));
     login->waiting = true;
     login->asked = world->lived;
+    login->run_failures = world->run_failures;
     host_ask(number, &question, login->pid + (login->stage == 1 || login->stage == 2),
              login->stage == 1 || login->stage == 2);
 }
@@ -711,7 +728,7 @@ static void change_local(void)
     if (is_any_local(e) && !one_in(4)) {
         e->local_id = LOCAL_NOT;
         memset(e->local, 0, sizeof e->local);
-    } else if (one_in(2)) {
+    } else if (!world->moves_ids && one_in(2)) {
         e->local_id = (enum local_id)below(LOCAL_IDS);
     } else {
         e->local[kind] = !e->local[kind];
@@ -792,7 +809,8 @@ void scenario_answered(int number, const struct cloud_answer *answer)
                      ok ? (int)strtol(answer->gecos, NULL, 10)
                      : answer->status == CLOUD_ABSENT && strcmp(reason, "environment-absent") == 0
                          ? ABSENT
-                         : UNAVAILABLE);
+                         : UNAVAILABLE,
+                     answer->id, answer->gid);
     else if (ok && login->stage <= 2 && is_open(answer->line))
         take_line(login, answer->line);
     else if (ok && login->stage == 3)
@@ -807,6 +825,8 @@ void scenario_answered(int number, const struct cloud_answer *answer)
         login->lined = world->incarnations;
     if (ok && login->stage == 3)
         login->granted = world->incarnations;
+    if (ok && login->stage == 0)
+        login->uid = answer->id;
     if (!ok || login->stage == 4)
         login->used = false;
     login->stage++;
@@ -1106,8 +1126,11 @@ static void set_disk(void)
 {
     static const char *const words[] = {"well", "full", "broken"};
 
-    world->disk = (enum disk)below(3);
-    say("the disk is %s", words[world->disk]);
+    if (one_in(2))
+        world->disk = (enum disk)below(3);
+    else
+        world->run = (enum disk)below(3);
+    say("the disk is %s, /run is %s", words[world->disk], words[world->run]);
 }
 
 /* The daemon is to be killed, alone or with the power. */
@@ -1173,7 +1196,7 @@ static void step(void)
         set_kill();
         break;
     case 14:
-        if (one_in(6))
+        if (one_in(4))
             set_disk();
         break;
     case 15:
@@ -1249,15 +1272,17 @@ static void start_world(uint64_t seed, bool trace)
         world->settings.account_fresh = 1 + below(10);
     world->publisher = world->wall - world->lived;
     world->apps_only = one_in(4);
+    world->moves_ids = one_in(4);
     for (int i = 0; i < ENVIRONMENTS; i++) {
         struct environment *e = &world->environment[i];
         *e = environments[i];
         e->now = e->gone = ABSENT;
         e->envelope = -1;
         e->asked = e->named = e->named_after = e->whole_after = -1;
+    }
+    for (int i = 0; i < ENVIRONMENTS; i++)
         if (i < world->environments && (i < 2 || world->environments > FEW || one_in(2)))
             change_document(i);
-    }
 }
 
 static void *share(size_t size)
@@ -1333,6 +1358,7 @@ static bool run_seed(uint64_t seed, bool trace)
         if (world->reboot != REBOOT_NO) {
             boot();
             clear("run/sessions");
+            world->run = DISK_WELL;
         } else if (one_in(16)) {
             disk_damage();
         }

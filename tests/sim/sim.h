@@ -124,6 +124,7 @@ struct certificate {
 /* The document of an environment, as the API has it at a time. */
 struct version {
     int environment;
+    uint32_t uid, gid;
     enum status status;
     enum level ssh, sftp, app; /* app: access.ssh of the application "app" */
     bool apps, lists_app;      /* `apps` is present, and has the member "app" */
@@ -186,7 +187,13 @@ enum local_id { LOCAL_NOT, LOCAL_UID, LOCAL_GID, LOCAL_PRIMARY, LOCAL_IDS };
 struct environment {
     const char *project, *name, *plain;
     uint32_t id;
-    int now;  /* what the API has: a version or ABSENT */
+    /* What the host has bound to it, and whether it is certainly on the disk, as it is if nothing
+     * has failed since. A daemon that perhaps has a binding may have any ids of the versions. */
+    enum { UNBOUND, PERHAPS_BOUND, BOUND } binding;
+    uint32_t uid, gid; /* BOUND */
+    bool binding_kept;
+    int binding_failures; /* world->disk_failures when it was bound; -1: unknown */
+    int now;              /* what the API has: a version or ABSENT */
     int gone; /* ABSENT: the version that the API has lost, and may find again; or ABSENT */
     /* The answers of which the daemon may have any: the last one alone, if that is on the disk. */
     int goods;
@@ -235,6 +242,8 @@ struct person_login {
     char subject[320];      /* what the account's answer says for the line of an sFTP login */
     struct origins origins; /* of what granted the account */
     int64_t asked;          /* lived */
+    int run_failures;       /* world->run_failures then */
+    uint32_t uid;           /* that sshd has looked up; 0: none */
 };
 
 struct open_session {
@@ -334,7 +343,10 @@ struct world {
     bool clock_set;    /* a clock was set in this scenario */
     bool stepped;      /* and since the daemon has started */
     bool disk_failed;  /* a write has failed in it, or a file was damaged */
-    enum disk disk;
+    int disk_failures; /* writes that have failed */
+    bool moves_ids;    /* the API changes uids and gids, and gives one to several environments */
+    enum disk disk, run;
+    int run_failures; /* of calls in /run */
     struct undo undo[UNDOS];
     struct {
         uint64_t inode;
@@ -371,7 +383,9 @@ enum verdict { NO, EITHER, YES };
 /* The operator has asked for the order, and the daemon has answered that it is done. */
 void model_ordered(struct order *order);
 void model_done(struct order *order);
-void model_denials_damaged(void);
+
+/* A file of the state is damaged while no daemon runs. */
+void model_damaged(const char *name);
 
 /* An operator confirms that the environment is absent. */
 void model_confirmed(int environment);
@@ -411,8 +425,9 @@ void model_booted(bool back);
 /* The daemon has granted, or refused, the account of a login at PAM. */
 void model_granted(const struct person_login *login);
 void model_offered(const struct person_login *login); /* sshd has a line that opens */
-/* The daemon has answered a lookup: with the document of that version, ABSENT, or UNAVAILABLE. */
-void model_looked(const struct person_login *login, int version);
+/* The daemon has answered a lookup: with the document of that version, ABSENT, or UNAVAILABLE; and
+ * with those ids. */
+void model_looked(const struct person_login *login, int version, uint32_t uid, uint32_t gid);
 void model_refused(const struct person_login *login, const char *reason, bool unavailable);
 void model_opened(const struct person_login *login); /* the session */
 
