@@ -75,10 +75,18 @@ struct reply {
 };
 struct reply scenario_reply(int environment);
 
+/* ---- faults.c ---- */
+
+/* An answer as a row of docs/outages.md has it. */
+struct reply fault_reply(int environment);
+
 /* ---- platform.c ---- */
 
 /* The document of the environment has changed: the feed names it. */
 void platform_changed(int environment);
+
+/* The server of the feed was restored: it knows no cursor from before. */
+void platform_restored(void);
 
 /* The settings were reloaded: what the feed answers to an earlier request does not count. */
 void platform_reloaded(void);

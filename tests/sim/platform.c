@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ELSEWHERE "https://elsewhere.example.com/"
+
 /* ---- The API ---- */
 
 static struct request {
@@ -224,7 +226,8 @@ static enum verdict answer(struct request *request, struct api_result *result)
         return NO;
     case REPLY_ABSENT:
         result->verdict = API_ABSENT;
-        return NO;
+        request->good.version = ABSENT;
+        return request->is_signed ? NO : YES;
     case REPLY_OUTAGE:
         return NO;
     }
@@ -261,13 +264,16 @@ static struct {
     api_done *done;
     void *arg;
     bool held, further; /* further: for the second page */
-    bool first;         /* it has no cursor */
+    bool first;         /* it has no cursor that the server knows */
     bool old;           /* the settings were reloaded since */
+    bool elsewhere;     /* the next page is said to be at another server */
     int since;          /* its cursor: of how many changes the daemon knows */
     int64_t at;
     int64_t wall; /* when the first page was asked for */
     enum { FEED_TRUE, FEED_OUTAGE, FEED_GARBAGE, FEED_NO_CURSOR } answer;
 } poll;
+
+enum { MOST_NAMES = 4096 }; /* an answer with more of them names all */
 
 /* The answer of several pages that is being fetched: its names. */
 static bool naming[ENVIRONMENTS], is_whole;
@@ -277,6 +283,26 @@ void platform_changed(int environment)
     world->changed[world->changes++ % CHANGES] = environment;
     if (poll.held && poll.answer == FEED_TRUE && !poll.further)
         poll.at = world->boot + 1 + below(100);
+}
+
+void platform_restored(void)
+{
+    world->feed_server++;
+    if (!poll.held)
+        return;
+    poll.answer = FEED_OUTAGE; /* its connections end */
+    poll.at = world->boot + 1 + below(100);
+}
+
+/* Reads the cursor: "c<server>.<changes>". */
+static void read_cursor(const char *etag)
+{
+    char *end = NULL;
+
+    poll.since = 0;
+    poll.first = etag[0] == '\0' || strtol(etag + 2, &end, 10) != world->feed_server;
+    if (!poll.first)
+        poll.since = (int)strtol(end + 1, NULL, 10);
 }
 
 void api_poll(struct api *api, const char *url, const struct validator *validator, api_done *done,
@@ -292,8 +318,7 @@ void api_poll(struct api *api, const char *url, const struct validator *validato
     poll.further = strchr(url, '?') != NULL;
     poll.answer = FEED_TRUE;
     if (!poll.further) {
-        poll.first = validator->etag[0] == '\0';
-        poll.since = poll.first ? 0 : (int)strtol(validator->etag + 2, NULL, 10); /* "c<number>" */
+        read_cursor(validator->etag);
         memset(naming, 0, sizeof naming);
         is_whole = poll.first;
         poll.wall = world->wall;
@@ -321,12 +346,36 @@ static int put_name(char *out, size_t size, int environment, bool is_next)
                     e->project, e->name);
 }
 
+/* Writes as many names that no host has as make the answer's names just few enough, or one too
+ * many. Returns the length. */
+static int put_many(char *out, size_t size, int names)
+{
+    static const char name[] = ",{\"project\":\"zzzzz\"}";
+    int all = MOST_NAMES + (int)below(2), n = 0;
+
+    is_whole = is_whole || all > MOST_NAMES;
+    for (int i = names; i < all; i++)
+        n += snprintf(out + n, size - (size_t)n, "%s", i == 0 ? name + 1 : name);
+    return n;
+}
+
+/* What follows the names. */
+static void put_end(char *out, size_t size, bool whole, bool more)
+{
+    static const char next[] = ",\"_links\":{\"next\":{\"href\":\"%s?page=2\"}}";
+    char link[128] = "";
+
+    poll.elsewhere = more && one_in(8);
+    if (more)
+        snprintf(link, sizeof link, next, poll.elsewhere ? ELSEWHERE : "");
+    snprintf(out, size, "],\"whole\":%s%s}", whole ? "true" : "false", link);
+}
+
 /* Writes a page of the answer. Returns whether another one follows. */
 static bool put_page(char *out, size_t size)
 {
     bool more = !poll.further && one_in(4), whole = poll.first || one_in(16);
-    int n = snprintf(out, size, "{\"changed\":[");
-    bool any = false;
+    int n = snprintf(out, size, "{\"changed\":["), names = 0;
 
     for (int i = 0; i < world->environments; i++) {
         bool named = whole;
@@ -337,15 +386,17 @@ static bool put_page(char *out, size_t size)
         /* With several pages each name stands in one of them. */
         if (!named || (poll.further && naming[i]) || (more && one_in(2)))
             continue;
+        if (whole && world->environment[i].now == ABSENT && one_in(2))
+            continue; /* there is no such environment for this host to serve */
         naming[i] = true;
-        n += put_name(out + n, size - (size_t)n, i, any);
-        any = true;
+        n += put_name(out + n, size - (size_t)n, i, names++ > 0);
     }
     if (one_in(6)) /* one that this host does not know */
-        n += snprintf(out + n, size - (size_t)n, "%s{\"project\":\"%s\"}", any ? "," : "",
-                      "zzzzzzzzzz");
-    snprintf(out + n, size - (size_t)n, "],\"whole\":%s%s}", whole ? "true" : "false",
-             more ? ",\"_links\":{\"next\":{\"href\":\"?page=2\"}}" : "");
+        n += snprintf(out + n, size - (size_t)n, "%s{\"project\":\"zzzzzzzzzz\"}",
+                      names++ > 0 ? "," : "");
+    if (!more && !poll.further && one_in(128))
+        n += put_many(out + n, size - (size_t)n, names);
+    put_end(out + n, size - (size_t)n, whole, more);
     is_whole = is_whole || whole;
     if (is_whole)
         memset(naming, 1, sizeof naming);
@@ -370,13 +421,14 @@ static void tell_failure(void)
 
 static void answer_poll(void)
 {
-    static char body[4096];
+    static char body[128 * 1024];
     struct api_result result = {.verdict = API_DOCUMENT, .body = body};
     bool further = poll.further;
 
     poll.held = false;
     snprintf(result.detail, sizeof result.detail, "the feed is cut");
-    snprintf(result.validator.etag, sizeof result.validator.etag, "\"c%d\"", world->changes);
+    snprintf(result.validator.etag, sizeof result.validator.etag, "\"c%d.%d\"", world->feed_server,
+             world->changes);
     switch (poll.answer) {
     case FEED_OUTAGE:
         result.verdict = API_OUTAGE;
@@ -397,8 +449,11 @@ static void answer_poll(void)
     case FEED_TRUE:
         if (!further && !poll.first && poll.since == world->changes && !one_in(8))
             result.verdict = API_UNCHANGED;
-        else if (put_page(body, sizeof body))
-            break; /* nothing of it counts yet */
+        else if (put_page(body, sizeof body)) { /* nothing of it counts yet */
+            if (poll.elsewhere)
+                tell_failure();
+            break;
+        }
         tell_model();
         break;
     }
@@ -467,8 +522,10 @@ bool url_expand(const char *template, const char *project, const char *environme
 
 bool url_next(const struct url_link *link, char out[URL_SIZE], char *why, size_t size)
 {
-    (void)why;
-    (void)size;
+    if (strncmp(link->href, ELSEWHERE, strlen(ELSEWHERE)) == 0) {
+        snprintf(why, size, "another server");
+        return false;
+    }
     snprintf(out, URL_SIZE, "%s%s", link->first, link->href);
     return true;
 }

@@ -474,50 +474,23 @@ static struct reply fault_of_signed(int environment)
 
 static struct reply fault(int environment)
 {
-    static const struct reply replies[] = {
-        {.what = "connection refused", .kind = REPLY_OUTAGE, .milliseconds = 1},
-        {.what = "the name does not resolve", .kind = REPLY_OUTAGE, .milliseconds = 20},
-        {.what = "the answer ends in its header", .kind = REPLY_OUTAGE, .milliseconds = 10},
-        {.what = "status 500", .kind = REPLY_OUTAGE, .milliseconds = 10},
-        {.what = "status 503", .kind = REPLY_OUTAGE, .milliseconds = 10, .retry_after = 20},
-        {.what = "status 429", .kind = REPLY_OUTAGE, .milliseconds = 10, .retry_after = 30},
-        {.what = "status 401", .kind = REPLY_OUTAGE, .milliseconds = 10},
-        {.what = "status 403", .kind = REPLY_OUTAGE, .milliseconds = 10},
-        {.what = "the body is too large", .kind = REPLY_OUTAGE, .milliseconds = 100},
-        {.what = "a certificate that has expired", .kind = REPLY_OUTAGE, .milliseconds = 30},
-        {.what = "an empty body", .kind = REPLY_BODY, .body = "", .milliseconds = 10},
-        {.what = "a login page", .kind = REPLY_BODY, .body = "<html>", .milliseconds = 10},
-        {.what = "a list", .kind = REPLY_BODY, .body = "[]", .milliseconds = 10},
-        {.what = "no UTF-8", .kind = REPLY_BODY, .body = "{\"x\":\"\xff\"}", .milliseconds = 10},
-        {.what = "304", .kind = REPLY_UNCHANGED, .milliseconds = 10},
-    };
-    uint32_t n = below(sizeof replies / sizeof *replies + 4);
     struct environment *e = environment < 0 ? NULL : &world->environment[environment];
+    struct reply reply = {.what = "an envelope", .kind = REPLY_ENVELOPE, .milliseconds = 10};
 
     if (world->settings.signers != 0 && e != NULL && !one_in(4))
         return fault_of_signed(environment);
-    if (n < sizeof replies / sizeof *replies)
-        return replies[n];
-    if (one_in(2) || e == NULL || e->now == ABSENT)
-        return (struct reply){.what = "silence",
-                              .kind = REPLY_OUTAGE,
-                              .milliseconds = 1000 * (int64_t)world->settings.request_timeout};
-    if (one_in(8)) {
-        struct reply reply = {.what = "an envelope", .kind = REPLY_ENVELOPE, .milliseconds = 10};
+    switch (e == NULL || e->now == ABSENT ? 0 : below(20)) {
+    case 1:
+        return (struct reply){.what = "304", .kind = REPLY_UNCHANGED, .milliseconds = 10};
+    case 2:
         reply.envelope = (struct envelope){environment, e->now, world->wall / 1000, 1, 0};
         return reply;
-    }
-    scenario_write(environment, e->now, 0, faulty, sizeof faulty);
-    switch (below(3)) {
-    case 0:
-        faulty[below((uint32_t)strlen(faulty))] = '\0';
-        return body_of("a body that was cut", faulty);
-    case 1:
-        memcpy(strstr(faulty, e->name), "x", 1);
-        return body_of("another environment's document", faulty);
-    default:
+    case 3:
+        scenario_write(environment, e->now, 0, faulty, sizeof faulty);
         memcpy(strstr(faulty, "\"uid\":7"), "\"uid\":9", 7);
         return body_of("a uid out of range", faulty);
+    default:
+        return fault_reply(environment);
     }
 }
 
@@ -1089,6 +1062,8 @@ static void set_api(void)
 {
     static const char *const words[] = {"well", "partly failing", "failing", "silent"};
 
+    if (one_in(6))
+        platform_restored();
     world->api = (int)below(4);
     say("the API is %s", words[world->api]);
 }

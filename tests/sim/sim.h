@@ -13,6 +13,7 @@
  * scenario share, each of which is the daemon from one start to its end.
  *
  *   sim.c    the scenario: what happens next
+ *   faults.c the answers of docs/outages.md
  *   host.c   what the daemon's modules are linked with in the place of the host: clocks, loop,
  *            workers, API, processes, disk
  *   audit.c  what the log must say of each decision
@@ -336,6 +337,7 @@ struct world {
                                       long as it may be live; -1: it is not */
     bool feed_failed;              /* an answer has come that the daemon may not have read yet */
     int changes, changed[CHANGES]; /* what the feed is to name */
+    int feed_server;               /* how often it was restored */
     int64_t ends_by;   /* wall, seconds: what the daemon has certainly seen of the clock ... */
     int64_t ends_boot; /* ... and when, by the boot clock */
     int64_t highest;   /* wall - boot: the most that it can have seen, seconds */
