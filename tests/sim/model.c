@@ -420,7 +420,7 @@ static bool is_same(const struct good *a, const struct good *b)
     return a->version == b->version && a->issued == b->issued && a->signers == b->signers;
 }
 
-/* ---- Whose the ids are (cloudauthd(8), "Accounts") ---- */
+/* ---- Whose the ids are (cloudauthd(8), "Freshness and outages") ---- */
 
 /* Whether the environment has had the uid or the gid in some document. */
 static bool has_had(int environment, const struct version *wanted)
@@ -465,16 +465,63 @@ static void bind_ids(struct environment *e, int number, bool sure)
     e->binding_failures = world->disk_failures;
 }
 
-/* The daemon has answered by the document: so its ids are bound. */
-static void see_ids(struct environment *e, int number)
+/* The daemon has answered by the document. So its ids are bound, unless an operator has released
+ * them: then they are when a login is granted. */
+static void see_ids(struct environment *e, int number, bool granted)
 {
     if (has_own_ids(number) == NO)
         wrong("uid %u or gid %u is another environment's, or %s has others",
               world->version[number].uid, world->version[number].gid, e->plain);
-    if (e->binding == BOUND)
+    if (e->binding == BOUND || (e->released > 0 && !granted))
         return;
     bind_ids(e, number, true);
     e->binding_failures = -1;
+    if (e->released > 0)
+        e->rebound = world->lived;
+}
+
+static bool is_any_released(void)
+{
+    for (int i = 0; i < world->environments; i++)
+        if (world->environment[i].released > 0)
+            return true;
+    return false;
+}
+
+void model_rebinds(struct order *order)
+{
+    struct environment *e = &world->environment[order->subject];
+
+    order->bound = e->binding == BOUND;
+    if (order->bound)
+        e->binding = PERHAPS_BOUND;
+}
+
+void model_rebound(const struct order *order, const char *reason)
+{
+    struct environment *e = &world->environment[order->subject];
+
+    if (reason != NULL && strcmp(reason, "not-bound") == 0 && order->bound)
+        wrong("%s has lost its ids", e->plain);
+    if (reason == NULL) {
+        e->binding = UNBOUND;
+        e->released = e->rebound = world->lived;
+        e->released_in = world->incarnations;
+    } else if (order->bound) {
+        e->binding = BOUND;
+    }
+}
+
+/* Whether the document is one that the daemon had before its ids were released, and read since. */
+static bool is_released(const struct environment *e, const struct good *good)
+{
+    return good->lived < e->released && e->released_in != world->incarnations;
+}
+
+/* Whether the ids certainly are no reason to refuse the login. */
+static bool has_sure_ids(const struct environment *e, int number)
+{
+    return !world->moves_ids || (e->binding == BOUND && has_own_ids(number) == YES);
 }
 
 /* Each start binds again what is in a stored document, if the list of ids has lost it. */
@@ -484,7 +531,8 @@ static void doubt_bindings(void)
         struct environment *e = &world->environment[i];
         const struct good *good = only(e);
         bool is_stored = good != NULL && good->version != ABSENT && good->taken != 0 &&
-                         !world->disk_failed && world->version[good->version].uid == e->uid &&
+                         e->released == 0 && !world->disk_failed &&
+                         world->version[good->version].uid == e->uid &&
                          world->version[good->version].gid == e->gid;
         if (e->binding == BOUND && !e->binding_kept && !is_stored)
             e->binding = PERHAPS_BOUND;
@@ -496,8 +544,12 @@ void model_damaged(const char *name)
     if (strcmp(name, "denials") == 0)
         world->list_damaged = (struct denied){INT64_MAX, INT64_MAX};
     if (strcmp(name, "owners") == 0)
-        for (int i = 0; i < world->environments; i++)
-            world->environment[i].binding_kept = false;
+        for (int i = 0; i < world->environments; i++) {
+            struct environment *e = &world->environment[i];
+            e->binding_kept = false;
+            if (e->released > 0) /* what was bound before may count again */
+                e->binding = PERHAPS_BOUND;
+        }
     else
         world->disk_failed = true;
     doubt_bindings();
@@ -516,6 +568,7 @@ static enum verdict has_document(const struct environment *e)
     if (none)
         return NO;
     return good != NULL && !good->dead && !is_unusable(e) &&
+                   (good->version == ABSENT || has_sure_ids(e, good->version)) &&
                    (good->incarnation == world->incarnations ||
                     (!world->clock_set && !world->disk_failed))
                ? YES
@@ -617,6 +670,8 @@ void model_answered(int environment, const struct good *good)
     } else if (good != NULL) {
         see_again(e, good->doubtful);
         believed = has_own_ids(good->version);
+        if (believed == NO && is_any_released()) /* it may have the document from before */
+            believed = EITHER;
     }
     e->failed = good == NULL || believed == NO;
     if (e->failed)
@@ -625,7 +680,7 @@ void model_answered(int environment, const struct good *good)
     e->unsure = good->doubtful || believed == EITHER || (is_unusable(e) && good->version != ABSENT);
     e->failed = e->unsure;
     if (good->version != ABSENT)
-        bind_ids(e, good->version, !e->unsure);
+        bind_ids(e, good->version, !e->unsure && e->released == 0);
     if (e->goods > 0)
         before = e->good[e->goods - 1];
     if (e->goods == GOODS) /* all but the last may be there: the one before matters least */
@@ -702,6 +757,9 @@ void model_settled(void)
 void model_ended(void)
 {
     doubt_bindings();
+    for (int i = 0; i < world->environments; i++)
+        if (world->environment[i].released > 0)
+            world->environment[i].rebound = world->lived;
     for (int i = 0; i < world->environments; i++) {
         struct environment *e = &world->environment[i];
         e->failed = false;
@@ -777,7 +835,9 @@ static const char *fault_of(const struct good *good, const struct person_login *
     if (world->version[good->version].uid != login->uid)
         return "sshd has looked up another uid";
     if (has_own_ids(good->version) == NO)
-        return "the ids are another environment's, or it has others";
+        return "the ids are another environment's, or it has had others";
+    if (e->released > 0 && (good->lived < e->released || login->started < e->released))
+        return "the ids were released since";
     if (fault_of_signature(good) != NULL)
         return fault_of_signature(good);
     if (model_judge(good->version, login->kind, login->key, login->address) == NO)
@@ -796,8 +856,10 @@ static const char *fault_of(const struct good *good, const struct person_login *
 
 void model_granted(const struct person_login *login)
 {
-    const struct environment *e = &world->environment[login->environment];
+    struct environment *e = &world->environment[login->environment];
     const char *fault = "the API has said nothing";
+    bool sure = true; /* by which ids */
+    int by = -1;
 
     world->grants++;
     if (login->lined != world->incarnations)
@@ -808,10 +870,17 @@ void model_granted(const struct person_login *login)
         world->ends_by = world->wall / SECOND;
         world->ends_boot = world->boot / SECOND;
     }
-    for (int i = 0; i < e->goods && fault != NULL; i++)
-        fault = fault_of(&e->good[i], login);
+    for (int i = 0; i < e->goods; i++) {
+        const char *own = fault_of(&e->good[i], login);
+        sure = sure && (own != NULL || by < 0 ||
+                        world->version[by].gid == world->version[e->good[i].version].gid);
+        by = own == NULL ? e->good[i].version : by;
+        fault = by < 0 ? own : NULL;
+    }
     if (fault != NULL)
         wrong("granted, but: %s", fault);
+    if (sure)
+        see_ids(e, by, true);
 }
 
 void model_offered(const struct person_login *login)
@@ -858,7 +927,7 @@ void model_origins(int environment, struct origins *out)
     bool is_slow = e->asked >= 0 && world->boot - e->asked >= SECOND;
 
     *out = (struct origins){.api = !e->failed, .cache = e->failed || is_slow};
-    if (e->unsure || !host_is_idle()) /* it may have read the answer, or not */
+    if (e->unsure || !host_is_idle() || is_any_released()) /* it may have read the answer, or not */
         out->api = out->cache = true;
     for (int i = 0; i < e->goods; i++)
         if (is_valid(&e->good[i]))
@@ -914,7 +983,8 @@ void model_looked(const struct person_login *login, int version, uint32_t uid, u
     bool known = version == UNAVAILABLE;
 
     for (int i = 0; i < e->goods; i++)
-        known = known || (e->good[i].version == version && is_valid(&e->good[i]));
+        known = known || (e->good[i].version == version && is_valid(&e->good[i]) &&
+                          (version == ABSENT || !is_released(e, &e->good[i])));
     if (version >= 0 && !is_ours(login))
         wrong("a name is answered that is not allowed, or that is local or has local ids");
     /* It is read: its age does not shrink from now on. */
@@ -927,7 +997,7 @@ void model_looked(const struct person_login *login, int version, uint32_t uid, u
     if (version >= 0 && (uid != world->version[version].uid || gid != world->version[version].gid))
         wrong("an account has uid %u and gid %u", uid, gid);
     if (version >= 0)
-        see_ids(e, version);
+        see_ids(e, version, false);
     acknowledge(e, version);
 }
 
@@ -940,7 +1010,7 @@ void model_published(int environment, uint32_t uid)
         known = known || (e->good[i].version != ABSENT && is_valid(&e->good[i]) &&
                           world->version[e->good[i].version].hosts < 2 &&
                           world->version[e->good[i].version].uid == uid &&
-                          has_own_ids(e->good[i].version) != NO);
+                          (has_own_ids(e->good[i].version) != NO || e->released > 0));
     /* What `allow` lists each process looks up by itself. */
     if (is_unusable(e) && !is_foreign(e) && world->lived - e->local_until > 5 * SECOND)
         wrong("%s is published, but its name or ids are local", e->plain);
@@ -957,6 +1027,7 @@ static bool must_enter(const struct good *good, const struct person_login *login
     if (is_unserved(e, login->kind) || (e->local_until > 0 && good->came <= e->local_until) ||
         good->version == ABSENT || good->dead || world->disk_failed || world->clock_set ||
         (login->stage > 0 && world->version[good->version].uid != login->uid) ||
+        !has_sure_ids(e, good->version) || (e->rebound > 0 && login->started <= e->rebound) ||
         (login->stage >= 3 && login->lined != world->incarnations) ||
         (login->stage >= 4 &&
          (login->granted != world->incarnations || login->run_failures != world->run_failures)))
@@ -1089,8 +1160,10 @@ void model_rest(void)
             continue;
         if (is_unserved(e, session->kind))
             wrong("session %d is open, but its name is not allowed, or local", i);
-        /* By a signed document that a clock makes too old nobody is judged. */
-        if (only(e) == NULL || (e->good[0].signers != 0 && world->clock_set))
+        /* By a signed document that a clock makes too old nobody is judged, nor by one with ids
+         * that are not its own. */
+        if (only(e) == NULL || (is_any_released() && !has_sure_ids(e, e->good[0].version)) ||
+            (e->good[0].signers != 0 && world->clock_set))
             continue;
         /* An answer that has just come is judged at the next recheck. */
         if (world->lived - e->good[0].came < SECOND * (world->settings.session_recheck + 2))

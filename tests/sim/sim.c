@@ -588,7 +588,8 @@ static void begin_login(void)
                                    .environment = some_environment(),
                                    .address = one_in(4) ? (int)below(ADDRESSES) : 0,
                                    .pid = 1000 + 10 * world->pids++,
-                                   .began = world->boot};
+                                   .began = world->boot,
+                                   .started = world->lived};
     e = &world->environment[login->environment];
     /* Machine names have no sFTP account. */
     do {
@@ -762,7 +763,9 @@ void scenario_answered(int number, const struct cloud_answer *answer)
         if (world->order.confirms &&
             !world->order.withheld != (strcmp(reason, "not-withheld") == 0))
             wrong("an absence is %s", world->order.withheld ? "not withheld" : "withheld");
-        if (world->order.confirms)
+        if (world->order.rebinds)
+            model_rebound(&world->order, ok ? NULL : reason);
+        if (world->order.confirms || world->order.rebinds)
             return;
         if (ok)
             model_done(&world->order);
@@ -893,6 +896,23 @@ static bool confirm(struct order *order)
     return true;
 }
 
+/* Releases the ids of an environment. */
+static void rebind(struct order *order)
+{
+    static struct cloud_question question;
+    static char name[128];
+    int number = some_environment();
+    const struct environment *e = &world->environment[number];
+
+    *order = (struct order){.waiting = true, .rebinds = true, .subject = number};
+    snprintf(name, sizeof name, "%s/%s", e->project, e->name);
+    question = (struct cloud_question){.op = CLOUD_OP_REBIND, .account = name};
+    question.page = one_in(2) ? CLOUD_REBIND_FORCE : CLOUD_REBIND_DO;
+    say("the operator: rebind %s", name);
+    model_rebinds(order);
+    host_ask(OPERATOR, &question, 2, false);
+}
+
 static int choose_denied(void)
 {
     int first = (int)below(SUBJECTS);
@@ -911,6 +931,10 @@ static void operate(void)
 
     if (order->waiting || (world->environments > FEW && one_in(2) && confirm(order)))
         return;
+    if (world->moves_ids && one_in(4)) {
+        rebind(order);
+        return;
+    }
     *order = (struct order){.waiting = true, .deny = !one_in(3)};
     order->all = !order->deny && one_in(world->list_damaged.most > 0 ? 2 : 8);
     order->subject = order->deny ? choose_subject() : choose_denied();

@@ -194,6 +194,9 @@ struct environment {
     uint32_t uid, gid; /* BOUND */
     bool binding_kept;
     int binding_failures; /* world->disk_failures when it was bound; -1: unknown */
+    int64_t released;     /* lived: when an operator has released the binding; 0: never */
+    int released_in;      /* the incarnation that has done so */
+    int64_t rebound;      /* lived: a login may need to have begun since; 0 */
     int now;              /* what the API has: a version or ABSENT */
     int gone; /* ABSENT: the version that the API has lost, and may find again; or ABSENT */
     /* The answers of which the daemon may have any: the last one alone, if that is on the disk. */
@@ -245,6 +248,7 @@ struct person_login {
     int64_t asked;          /* lived */
     int run_failures;       /* world->run_failures then */
     uint32_t uid;           /* that sshd has looked up; 0: none */
+    int64_t started;        /* lived: when its sshd process has */
 };
 
 struct open_session {
@@ -274,6 +278,8 @@ struct order {
     bool waiting, deny, all;
     bool confirms,
         withheld; /* the absence of an environment, which is certainly withheld, or not */
+    bool rebinds; /* releases the binding of the environment `subject` */
+    bool bound;   /* which certainly has one */
     int subject;
     int64_t until; /* seconds; 0: for ever */
     bool known;    /* it certainly is denied now */
@@ -388,6 +394,10 @@ void model_done(struct order *order);
 
 /* A file of the state is damaged while no daemon runs. */
 void model_damaged(const char *name);
+
+/* The operator has the environment's ids released; and the answer to that. */
+void model_rebinds(struct order *order);
+void model_rebound(const struct order *order, const char *reason);
 
 /* An operator confirms that the environment is absent. */
 void model_confirmed(int environment);
