@@ -3,6 +3,10 @@
 
 #include "access/address.h"
 
+#include "common/wire.h"
+
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 /* The most lines for one key, one for each of its users. Bounds the time to intersect the `from` of
@@ -46,11 +50,9 @@ static void add_expiry(struct cloud_text *text, int64_t seconds)
     cloud_text_add_all(text, ",expiry-time=\"", stamp, "\"");
 }
 
-static void add_grants(struct cloud_text *text, const struct document *document,
+static void add_grants(struct cloud_text *text, const struct document_forwarding *forwarding,
                        const struct cloud_name *name)
 {
-    const struct document_forwarding *forwarding = forwarding_of(document, name);
-
     if (name->kind == CLOUD_SFTP)
         return;
     cloud_text_add(text, ",pty");
@@ -124,7 +126,7 @@ static void add_line(struct cloud_text *text, const struct document *document,
                      const struct policy_visit *visit)
 {
     add_from(text, key);
-    add_grants(text, document, name);
+    add_grants(text, forwarding_of(document, name), name);
     if (policy_ends(key, NULL) != 0)
         add_expiry(text, policy_ends(key, NULL));
     add_key(text, key, visit);
@@ -166,4 +168,34 @@ bool key_line_write(const struct document *document, const struct cloud_name *na
     cloud_text_add_all(out, line_begin(out, verify), ",command=\"" POLICY_NOLOGIN "\"");
     add_key(out, verdict->key, visit);
     return verify;
+}
+
+static int by_text(const void *one, const void *other)
+{
+    return strcmp(*(const char *const *)one, *(const char *const *)other);
+}
+
+/* Replaces a list of n destinations by a sorted copy of it. */
+static void sort_list(const char ***list, size_t n, const char *sorted[DOCUMENT_FORWARDS_MAX])
+{
+    if (n == 0)
+        return;
+    memcpy(sorted, *list, n * sizeof *sorted);
+    qsort(sorted, n, sizeof *sorted, by_text);
+    *list = sorted;
+}
+
+bool key_line_grants(const struct document *document, const struct cloud_name *name,
+                     unsigned char out[DIGEST_SIZE])
+{
+    static char grants[CLOUD_WIRE_ANSWER_MAX];
+    const char *local[DOCUMENT_FORWARDS_MAX], *remote[DOCUMENT_FORWARDS_MAX];
+    struct document_forwarding forwarding = *forwarding_of(document, name);
+    struct cloud_text text;
+
+    sort_list(&forwarding.local, forwarding.locals, local);
+    sort_list(&forwarding.remote, forwarding.remotes, remote);
+    cloud_text_start(&text, grants, sizeof grants);
+    add_grants(&text, &forwarding, name);
+    return !text.cut && digest_sha256(grants, text.used, out);
 }

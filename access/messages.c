@@ -81,6 +81,7 @@ static void add_access_off(struct cloud_text *text, const struct message *messag
 
 #define TRY_AGAIN    "your access cannot be checked right now; try again in a minute"
 #define NOT_ACCEPTED "the key of this login is not one that cloudauth has accepted"
+#define JUST_CHANGED "this account has just changed; connect again"
 
 /* The sentence for each reason. One that is not `fixed` can only be made if the document and the
  * name are known. */
@@ -95,7 +96,8 @@ static const struct sentence {
     [POLICY_ABSENT] = {.fixed = "this environment no longer exists"},
     [POLICY_NO_KEY_LINE] = {.fixed = NOT_ACCEPTED},
     [POLICY_KEY_CHANGED] = {.fixed = NOT_ACCEPTED},
-    [POLICY_IDS_CHANGED] = {.fixed = "this account has just changed; connect again"},
+    [POLICY_IDS_CHANGED] = {.fixed = JUST_CHANGED},
+    [POLICY_LINE_CHANGED] = {.fixed = JUST_CHANGED},
     [POLICY_CERTIFICATE_UNUSABLE] = {.fixed = "this host does not accept your certificate"},
     [POLICY_CERTIFICATE_EARLY] = {.fixed = "your certificate is not valid yet"},
     [POLICY_CERTIFICATE_EXPIRED] = {.fixed = "your certificate has expired"},

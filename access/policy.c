@@ -43,6 +43,7 @@ static const char *const tokens[POLICY_REASONS] = {
     [POLICY_KEY_CHANGED] = "key-changed",
     [POLICY_DENIED] = "denied",
     [POLICY_IDS_CHANGED] = "ids-changed",
+    [POLICY_LINE_CHANGED] = "line-changed",
 };
 
 const char *policy_token(enum policy_reason reason)

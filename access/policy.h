@@ -65,6 +65,8 @@ enum policy_reason {
                              judged */
     POLICY_DENIED,        /* a denial of this host matches (denials.h) */
     POLICY_IDS_CHANGED,   /* PAM: the account's uid or gid has changed since this login began */
+    POLICY_LINE_CHANGED,  /* PAM: the key line of this login grants other than the document does now
+                             (key_line_grants) */
     POLICY_REASONS
 };
 

@@ -62,7 +62,8 @@ struct cache_waiter {
     /*
      * Whether the last good document settles the question although it is no longer fresh. If so,
      * the question is answered at once, and the API is asked in the background. Only for a question
-     * that is asked again before its answer takes effect (offer_suits). NULL: no old document does.
+     * that is asked again, or whose answer is judged again, before the answer takes effect
+     * (offer_suits). NULL: no old document does.
      */
     bool (*suits)(void *arg, const struct document *document);
     /* Set by the cache: */

@@ -75,9 +75,10 @@ bool offer_suits(void *arg, const struct document *document)
     return login == NULL || !offered_key_equal(&login->session.offered, &connection->offered);
 }
 
-/* Remembers for which key the line is, and whether the line has verify-required. False if that
- * fails; the caller must then refuse the key, because PAM would refuse the login. */
-static bool remember(const struct connection *connection, bool verify)
+/* Remembers for which key the line is, whether the line has verify-required, and what it permits.
+ * False if that fails; the caller must then refuse the key, because PAM would refuse the login. */
+static bool remember(const struct connection *connection, const struct document *document,
+                     bool granted, bool verify)
 {
     struct process monitor;
     struct login *login = NULL;
@@ -94,7 +95,7 @@ static bool remember(const struct connection *connection, bool verify)
     }
     login->sshd_uid = connection->question.id;
     login->session.offered.unverified = !verify;
-    return true;
+    return !granted || key_line_grants(document, &connection->name, login->grants);
 }
 
 void offer_answer(struct connection *connection, const struct cache_answer *known)
@@ -116,7 +117,8 @@ void offer_answer(struct connection *connection, const struct cache_answer *know
     }
     cloud_text_start(&text, lines, sizeof lines);
     verify = key_line_write(known->document, name, &verdict, &visit, &text);
-    if (text.cut || !remember(connection, verify))
+    if (text.cut ||
+        !remember(connection, known->document, verdict.reason == POLICY_GRANTED, verify))
         offer_refuse(connection, POLICY_UNAVAILABLE, known);
     else
         server_answer(connection, &answer);

@@ -2,6 +2,7 @@
 #include "cloudauthd/login/login.h"
 
 #include "access/bindings.h"
+#include "access/key_line.h"
 #include "access/messages.h"
 #include "access/policy.h"
 #include "cloudauthd/audit/audit.h"
@@ -198,6 +199,20 @@ static bool has_current_ids(const struct connection *connection, const struct lo
             login_find_sshd(connection, &sshd) && process_began(&sshd) > changed_at);
 }
 
+/*
+ * Whether the line that sshd got permits what the document does. It may be from an older document,
+ * by which the client's only question was answered (offer_suits), or the hurried one; sshd would
+ * hold to its forwards as long as the client is connected.
+ */
+static bool has_current_grants(const struct connection *connection, const struct login *login,
+                               const struct document *document)
+{
+    unsigned char grants[DIGEST_SIZE];
+
+    return key_line_grants(document, &connection->name, grants) &&
+           memcmp(grants, login->grants, sizeof grants) == 0;
+}
+
 void pam_answer_account(struct connection *connection, const struct cache_answer *known)
 {
     const struct cloud_question *question = &connection->question;
@@ -215,6 +230,8 @@ void pam_answer_account(struct connection *connection, const struct cache_answer
             bind_again(connection->context, known);
             if (!has_current_ids(connection, login, document))
                 verdict.reason = POLICY_IDS_CHANGED;
+            else if (!has_current_grants(connection, login, document))
+                verdict.reason = POLICY_LINE_CHANGED;
         }
         login->granted = verdict.reason == POLICY_GRANTED;
         if (verdict.key != NULL)

@@ -2,6 +2,7 @@
 #ifndef CLOUDAUTHD_LOGIN_PENDING_H
 #define CLOUDAUTHD_LOGIN_PENDING_H
 
+#include "base/digest.h"
 #include "cloudauthd/session/sessions.h"
 
 #include <stdbool.h>
@@ -25,6 +26,8 @@ struct login {
     char grant[256];    /* the reason of the grant (login_grant), for the audit line */
     int64_t asked;      /* cloud_clock_ms() of the request that got the granting document */
     int64_t asked_wall; /* time(2) of that request */
+    /* What the line permits (key_line_grants); zeros if it only has PAM tell why it refuses. */
+    unsigned char grants[DIGEST_SIZE];
 };
 
 struct pending;

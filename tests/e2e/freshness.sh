@@ -13,6 +13,9 @@ before_all() {
     hostile_start
     clocks_up
     ssh-keygen -q -N '' -C eve@laptop -f "$KEYS/eve" -t ed25519
+    # ssh(1) cannot read the public key in this file, so it signs at once.
+    ssh-keygen -q -t rsa -b 2048 -m PEM -N '' -f "$KEYS/mallory"
+    mv "$KEYS/mallory.pub" /root
 }
 
 by_nginx() {
@@ -65,6 +68,44 @@ test_removed_unoffered() {
     mark
     ! signs alice abcdefghij 2>/dev/null
     audit 'refuse account=abcdefghij .*service=sshd .*reason=key-unknown'
+}
+
+# forwards LOCAL: people may connect to there; alice has mallory's key too
+forwards() {
+    document abcdefghij production "$(jq -n -r --rawfile key /root/mallory.pub --arg local "$1" '
+        ".forwarding = {agent: false, remote: [], local: [\($local | @json)]} | " +
+        "(.users[] | select(.username == \"alice\") | .ssh_keys) += " +
+        "[{key_id: 9, value: \($key | rtrimstr("\n") | @json)}]"')"
+}
+
+# reaches KEY: what the client shows of a forward to the project API's port
+reaches() {
+    printf 'GET / HTTP/1.0\r\n\r\n' |
+        timeout 60 ssh "${SSH_OPTIONS[@]}" -p "$SSH_PORT" -i "$KEYS/$1" -W "127.0.0.1:$API_PORT" \
+            abcdefghij@127.0.0.1 2>&1 || true
+}
+
+# a forward that the document no longer lists: a client that signs at once is refused one login, an ordinary one none
+test_forward_removed() {
+    by_nginx
+    forwards "127.0.0.1:$API_PORT"
+    contains "$(reaches mallory)" '^HTTP/1'
+    forwards 127.0.0.1:9
+    stale
+    mark
+    contains "$(reaches mallory)" 'connect again'
+    audit 'refuse account=abcdefghij .*user=alice .*service=sshd reason=line-changed source=api '
+    enters mallory abcdefghij
+    contains "$(reaches mallory)" 'administratively prohibited'
+    forwards "127.0.0.1:$API_PORT"
+    stale
+    contains "$(reaches alice)" '^HTTP/1'
+    forwards 127.0.0.1:9
+    stale
+    mark
+    contains "$(reaches alice)" 'administratively prohibited'
+    counts 1 'grant account=abcdefghij .*user=alice'
+    same 0 "$(since | grep -c 'refuse account=')"
 }
 
 # the same, five times in a row

@@ -71,6 +71,36 @@ test_other_key_than_the_line() {
     audit 'refuse account=abcdefghij_sftp .*reason=key-changed'
 }
 
+# next_document JQ: the document is so from PAM's account step of the next login on, after the key line
+next_document() {
+    jq "$1" "$ACCESS/abcdefghij/production.json" >/root/next.json
+}
+
+# a document that changes after the key line: a login whose line permits something else is refused once, no other
+test_document_changes_meanwhile() {
+    trap shipped EXIT
+    printf '#!/bin/sh\n[ ! -e /root/next.json ] || mv /root/next.json %s\n' "$ACCESS/abcdefghij/production.json" >/root/change
+    chmod 755 /root/change
+    sed -i '1i account optional pam_exec.so /root/change' /etc/pam.d/sshd
+    document abcdefghij production '.forwarding.local = ["127.0.0.1:1", "127.0.0.1:2"]'
+    next_document '.forwarding.local = ["127.0.0.1:2", "127.0.0.1:1"] | .users[].expires_at = "2099-01-01T00:00:00Z"'
+    enters alice abcdefghij
+    fails test -e /root/next.json
+    next_document '.forwarding.local = ["127.0.0.1:1"]'
+    refused alice abcdefghij 'connect again'
+    audit 'refuse account=abcdefghij .*user=alice .*service=sshd reason=line-changed'
+    enters alice abcdefghij
+    next_document '.forwarding.agent = true'
+    refused alice abcdefghij 'connect again'
+    next_document '.forwarding = {}'
+    sftp_batch alice abcdefghij_sftp <<<pwd
+    fails test -e /root/next.json
+    next_document '(.users[] | select(.username == "carol")).role = "admin"'
+    refused carol abcdefghij 'connect again'
+    enters carol abcdefghij
+    rm /root/change
+}
+
 # nor does such a login get a forward, though it stays connected
 test_other_key_forwards_nothing() {
     local port=7001

@@ -814,6 +814,11 @@ static bool is_current(const struct environment *e, const struct good *good)
            (e->named_after < 0 || good->lived >= e->named_after + 10 * SECOND);
 }
 
+int model_line(int version, enum kind kind)
+{
+    return kind != SFTP_KIND && version % 3 == 0;
+}
+
 /* Why the answer must not let the login in; or NULL. */
 static const char *fault_of(const struct good *good, const struct person_login *login)
 {
@@ -842,6 +847,8 @@ static const char *fault_of(const struct good *good, const struct person_login *
         return fault_of_signature(good);
     if (model_judge(good->version, login->kind, login->key, login->address) == NO)
         return "the document does not let the person in";
+    if (login->line != model_line(good->version, login->kind))
+        return "the document permits other than the line";
     if (is_current(e, good) || (fresh && !named && !fails))
         return NULL;
     if (good->dead && !world->disk_failed) /* else the count of such starts may be lost */
@@ -1029,6 +1036,7 @@ static bool must_enter(const struct good *good, const struct person_login *login
         (login->stage > 0 && world->version[good->version].uid != login->uid) ||
         !has_sure_ids(e, good->version) || (e->rebound > 0 && login->started <= e->rebound) ||
         (login->stage >= 3 && login->lined != world->incarnations) ||
+        (login->stage == 3 && login->line != model_line(good->version, login->kind)) ||
         (login->stage >= 4 &&
          (login->granted != world->incarnations || login->run_failures != world->run_failures)))
         return false;

@@ -121,6 +121,8 @@ static void put_access(struct text *text, const struct version *version)
         put(text, ",\"apps\":{\"app\":{\"access\":{\"ssh\":\"%s\"}}}", levels[version->app]);
     else if (version->apps)
         put(text, ",\"apps\":{%s}", version->lists_app ? "\"app\":{}" : "");
+    if (model_line((int)(version - world->version), PLAIN))
+        put(text, ",\"forwarding\":{\"local\":[\"db:1\"]}");
 }
 
 static size_t write_tombstone(const struct environment *e, int64_t issued, char *out, size_t size)
@@ -797,8 +799,10 @@ void scenario_answered(int number, const struct cloud_answer *answer)
         model_opened(login);
         session_begins(login);
     }
-    if (ok && (login->stage == 1 || login->stage == 2))
+    if (ok && (login->stage == 1 || login->stage == 2)) {
         login->lined = world->incarnations;
+        login->line = is_open(answer->line) ? strstr(answer->line, ",permitopen=") != NULL : -1;
+    }
     if (ok && login->stage == 3)
         login->granted = world->incarnations;
     if (ok && login->stage == 0)

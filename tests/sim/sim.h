@@ -242,6 +242,7 @@ struct person_login {
     bool waiting;           /* for the daemon */
     int lined;              /* the incarnation that has answered a line for the key; 0: none has */
     int granted;            /* and the one that has granted the account */
+    int line;               /* what that line permits (model_line); -1: to read the reason */
     int person;             /* who that was for */
     char subject[320];      /* what the account's answer says for the line of an sFTP login */
     struct origins origins; /* of what granted the account */
@@ -435,6 +436,8 @@ void model_ended(void);
 void model_booted(bool back);
 
 /* The daemon has granted, or refused, the account of a login at PAM. */
+/* What the version permits in a line for an account of that kind: 1 a forward, else 0. */
+int model_line(int version, enum kind kind);
 void model_granted(const struct person_login *login);
 void model_offered(const struct person_login *login); /* sshd has a line that opens */
 /* The daemon has answered a lookup: with the document of that version, ABSENT, or UNAVAILABLE; and

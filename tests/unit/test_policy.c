@@ -303,6 +303,57 @@ static const char *line_for(const char *account)
 
 #define KEY_PART " " ED25519_TYPE " " ED25519_BASE64 " u-1"
 
+/* Whether the line for the account permits the same with these forwards as it did before, which
+ * the first call sets. */
+static bool permits_same(const char *account, const struct document_forwarding *forwarding)
+{
+    static unsigned char before[DIGEST_SIZE];
+    unsigned char after[DIGEST_SIZE];
+    struct cloud_name name = named(account);
+    bool same;
+
+    document.forwarding = *forwarding;
+    assert_true(key_line_grants(&document, &name, after));
+    same = memcmp(before, after, sizeof before) == 0;
+    memcpy(before, after, sizeof before);
+    return same;
+}
+
+/* What a line permits does not depend on the order of the document's lists, and on nothing but
+ * them. */
+static void test_key_line_grants(void **state)
+{
+    static const char *swapped[] = {"[::1]:6379", "database.internal:3306"};
+    const struct document_forwarding none = {0}, agent = {.agent = true};
+    const struct document_forwarding both = {2, 1, local, remote, false};
+    const struct document_forwarding other_order = {2, 1, swapped, remote, false};
+    const struct document_forwarding fewer = {1, 1, local, remote, false};
+    const struct document_forwarding other = {1, 1, swapped, remote, false};
+    const struct document_forwarding only_local = {2, 0, local, NULL, false};
+    const struct document_forwarding only_remote = {0, 2, NULL, local, false};
+
+    (void)state;
+    assert_false(permits_same("abcdefghij_stg", &none));
+    assert_true(permits_same("abcdefghij_stg", &none));
+    assert_false(permits_same("abcdefghij_stg", &agent));
+    assert_false(permits_same("abcdefghij_stg", &both));
+    assert_true(permits_same("abcdefghij_stg", &other_order));
+    assert_false(permits_same("abcdefghij_stg", &fewer));
+    assert_false(permits_same("abcdefghij_stg", &other));
+    assert_false(permits_same("abcdefghij_stg", &only_local));
+    assert_false(permits_same("abcdefghij_stg", &only_remote));
+    assert_string_equal(local[0], "database.internal:3306"); /* the document is as it was */
+    assert_false(permits_same("abcdefghij_stg_sftp", &none));
+    assert_true(permits_same("abcdefghij_stg_sftp", &both));
+    apps[0] = (struct document_app){"shop", NULL, false, DOCUMENT_LEVEL_NONE, &agent};
+    document.app = apps;
+    document.apps = 1;
+    document.has_apps = true;
+    assert_false(permits_same("abcdefghij-smith-a12b34c--shop", &both));
+    assert_true(permits_same("abcdefghij-smith-a12b34c--shop", &none));
+    assert_true(permits_same("abcdefghij_stg", &agent));
+}
+
 static void test_key_lines(void **state)
 {
     (void)state;
@@ -1139,6 +1190,7 @@ int main(void)
         cmocka_unit_test_setup(test_apps, setup),
         cmocka_unit_test_setup(test_services, setup),
         cmocka_unit_test_setup(test_key_lines, setup),
+        cmocka_unit_test_setup(test_key_line_grants, setup),
         cmocka_unit_test_setup(test_from, setup),
         cmocka_unit_test_setup(test_from_lines, setup),
         cmocka_unit_test_setup(test_verify_lines, setup),
