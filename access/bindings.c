@@ -26,6 +26,7 @@ struct entry {
     uint32_t uid, gid;
     int64_t changed; /* milliseconds, as returned by bindings_changed_at */
     bool bound;
+    bool leaving; /* bindings_set_leaving */
     char environment[];
 };
 
@@ -210,6 +211,7 @@ void bindings_claim(struct bindings *bindings, const struct binding *claim)
     else
         entry = add_unbound(bindings, claim);
     entry->bound = true;
+    entry->leaving = false;
     entry->project->bound++;
     entry->uid = claim->uid;
     entry->gid = claim->gid;
@@ -271,6 +273,25 @@ bool bindings_by_name(const struct bindings *bindings, const char *project, cons
     const struct binding wanted = {project, environment, 0, 0};
 
     return give(find_name(bindings, &wanted), out);
+}
+
+void bindings_set_leaving(struct bindings *bindings, const char *project, const char *environment,
+                          bool leaving)
+{
+    const struct binding wanted = {project, environment, 0, 0};
+    struct entry *entry = find_name(bindings, &wanted);
+
+    if (entry != NULL)
+        entry->leaving = leaving;
+}
+
+bool bindings_is_leaving(const struct bindings *bindings, const char *project,
+                         const char *environment)
+{
+    const struct binding wanted = {project, environment, 0, 0};
+    const struct entry *entry = find_name(bindings, &wanted);
+
+    return entry != NULL && entry->leaving;
 }
 
 bool bindings_forget(struct bindings *bindings, const char *project, const char *environment)

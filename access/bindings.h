@@ -34,6 +34,14 @@ bool bindings_allow(const struct bindings *bindings, const struct binding *claim
 /* Binds ids that bindings_allow has allowed. Does nothing if the environment is bound already. */
 void bindings_claim(struct bindings *bindings, const struct binding *claim);
 
+/* Marks the binding of an environment as one that is about to be removed, or takes that mark off.
+ * Does nothing if there is none. bindings_is_leaving returns whether there is one with the mark;
+ * nothing should begin to use its ids. */
+void bindings_set_leaving(struct bindings *bindings, const char *project, const char *environment,
+                          bool leaving);
+bool bindings_is_leaving(const struct bindings *bindings, const char *project,
+                         const char *environment);
+
 /* Removes the binding of an environment, so that any environment may claim its ids. Returns false
  * if there is none. */
 bool bindings_forget(struct bindings *bindings, const char *project, const char *environment);

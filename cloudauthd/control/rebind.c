@@ -39,6 +39,7 @@ static void on_released(void *arg, bool ok)
 
     (void)arg;
     release.busy = false;
+    bindings_set_leaving(context->bindings, release.project, release.environment, false);
     if (connection != NULL)
         connection->pending = NULL;
     if (ok && bindings_by_name(context->bindings, release.project, release.environment, &owner)) {
@@ -86,6 +87,9 @@ void rebind_answer(struct connection *connection)
         connection->pending = &release.connection;
         snprintf(release.project, sizeof release.project, "%s", owner.project);
         snprintf(release.environment, sizeof release.environment, "%s", owner.environment);
+        /* Until the line is on the disk the binding stands: a login that is under way must not open
+         * a session after they were counted. */
+        bindings_set_leaving(context->bindings, release.project, release.environment, true);
         bindings_log_release(context->bindings_log, release.project, release.environment,
                              on_released, NULL);
     }

@@ -180,7 +180,7 @@ static void bind_again(const struct context *context, const struct cache_answer 
 /*
  * Whether the ids that sshd looked up when the login began are those of the document. A login may
  * take minutes; if the ids have changed meanwhile, sshd would open the session with a uid that may
- * be another environment's by now.
+ * be another environment's by now, or by the time when a release is written.
  */
 static bool has_current_ids(const struct connection *connection, const struct login *login,
                             const struct document *document)
@@ -193,6 +193,8 @@ static bool has_current_ids(const struct connection *connection, const struct lo
 
     /* sshd_uid is 0 if sshd_config does not pass %U. */
     if (login->sshd_uid != 0 && login->sshd_uid != document->uid)
+        return false;
+    if (bindings_is_leaving(context->bindings, document->project, document->environment))
         return false;
     return changed_at == 0 ||
            (bindings_by_name(context->bindings, document->project, document->environment, &owner) &&
@@ -327,7 +329,8 @@ static enum policy_reason check_session(const struct connection *connection,
         return POLICY_KEY_CHANGED;
     if (!bindings_by_name(connection->context->bindings, name->project, name->environment,
                           &owner) ||
-        owner.uid != login->session.uid)
+        owner.uid != login->session.uid ||
+        bindings_is_leaving(connection->context->bindings, name->project, name->environment))
         return POLICY_IDS_CHANGED;
     return POLICY_GRANTED;
 }

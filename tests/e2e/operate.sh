@@ -238,6 +238,39 @@ test_rebind_after_logout() {
     }
 }
 
+# while a release is being written no session opens: neither a login that PAM had granted before, nor a later one
+test_rebind_meanwhile() {
+    local strace ssh rebind
+    cp /etc/pam.d/sshd /root/sshd.pam
+    trap 'cp /root/sshd.pam /etc/pam.d/sshd' EXIT
+    printf '#!/bin/sh\ntouch /root/begun\nuntil [ -e /root/go ]; do sleep 0.05; done\n' >/root/hold
+    chmod 755 /root/hold
+    sed -i '1i session optional pam_exec.so /root/hold' /etc/pam.d/sshd
+    login alice abcdefghij_stg@127.0.0.1 'echo inside' >/root/under_way.out &
+    ssh=$!
+    wait_for test -e /root/begun
+    strace -f -qq -p "$(daemon_pid)" -o /dev/null -P /var/lib/cloudauth/owners -e trace=lseek \
+        -e inject=lseek:delay_enter=600s &
+    strace=$!
+    wait_for is_traced "$(daemon_pid)"
+    cloudauthctl rebind abcdefghij_stg >/root/rebound 2>&1 &
+    rebind=$!
+    wait_for writes_owners
+    touch /root/go
+    fails wait "$ssh"
+    contains "$(</root/under_way.out)" 'connect again'
+    refused alice abcdefghij_stg 'connect again'
+    counts 2 'refuse account=abcdefghij_stg .*user=alice .*reason=ids-changed'
+    kill "$strace"
+    wait "$strace" || true
+    wait "$rebind" || true # it waits 10 seconds for the daemon
+    logged 'the binding of uid 200002 and gid 200002 to abcdefghij/staging is released'
+    wait_for enters alice abcdefghij_stg
+    rm /root/hold /root/begun /root/go
+}
+
+writes_owners() { find "/proc/$(daemon_pid)/fd" -lname /var/lib/cloudauth/owners | grep -q .; }
+
 # rebind gives the uid of an environment that is gone to another one
 test_rebind_given_away() {
     enters alice abcdefghij
@@ -349,4 +382,6 @@ test_rebind_disk() {
     mount -o remount,bind,ro /var/lib/cloudauth/owners
     contains "$(ctl 3 rebind abcdefghij_stg)" 'not-kept'
     known abcdefghij_stg 200002
+    document abcdefghij staging '.account.uid = 200002 | .account.gid = 200002'
+    enters alice abcdefghij_stg
 }

@@ -295,6 +295,27 @@ static void test_forget(void **state)
     assert_false(allow("abcdefghij", "staging", 200001, 200001));
 }
 
+/* A binding that is about to be removed says so; one that is made anew does not. */
+static void test_leaving(void **state)
+{
+    (void)state;
+    bindings_set_leaving(bindings, "abcdefghij", "staging", true);
+    assert_false(bindings_is_leaving(bindings, "abcdefghij", "staging"));
+    bind("abcdefghij", "staging", 200001, 200001);
+    bind("abcdefghij", "production", 200002, 200002);
+    bindings_set_leaving(bindings, "abcdefghij", "staging", true);
+    assert_true(bindings_is_leaving(bindings, "abcdefghij", "staging"));
+    assert_false(bindings_is_leaving(bindings, "abcdefghij", "production"));
+    assert_owner(200001, "abcdefghij", "staging");
+    bindings_set_leaving(bindings, "abcdefghij", "staging", false);
+    assert_false(bindings_is_leaving(bindings, "abcdefghij", "staging"));
+    bindings_set_leaving(bindings, "abcdefghij", "staging", true);
+    assert_true(bindings_forget(bindings, "abcdefghij", "staging"));
+    assert_false(bindings_is_leaving(bindings, "abcdefghij", "staging"));
+    bind("abcdefghij", "staging", 200001, 200001);
+    assert_false(bindings_is_leaving(bindings, "abcdefghij", "staging"));
+}
+
 /* The time of the last release, or of the claim after it, is known. */
 static void test_changed_at(void **state)
 {
@@ -332,6 +353,7 @@ int main(void)
         TEST(test_names_are_copied),
         TEST(test_short_reason),
         TEST(test_forget),
+        TEST(test_leaving),
         TEST(test_changed_at),
         TEST(test_many),
         cmocka_unit_test(test_table),
