@@ -17,6 +17,7 @@ static const char *const tokens[POLICY_REASONS] = {
     [POLICY_KIND_MISMATCH] = "kind-mismatch",
     [POLICY_KEY_UNUSABLE] = "key-unusable",
     [POLICY_KEY_UNKNOWN] = "key-unknown",
+    [POLICY_LINE_TOO_LONG] = "line-too-long",
     [POLICY_KEY_EXPIRED] = "key-expired",
     [POLICY_PERSON_EXPIRED] = "person-expired",
     [POLICY_TOO_EARLY] = "too-early",

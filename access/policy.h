@@ -36,6 +36,7 @@ enum policy_reason {
     POLICY_KIND_MISMATCH, /* sshd's Match block is for the other kind of account */
     POLICY_KEY_UNUSABLE,  /* the offered key is malformed, or its type or size is not accepted */
     POLICY_KEY_UNKNOWN,   /* no user of this environment has the key */
+    POLICY_LINE_TOO_LONG, /* the lines for the key do not fit (key_line_write) */
     POLICY_KEY_EXPIRED,
     POLICY_PERSON_EXPIRED,
     POLICY_TOO_EARLY, /* the person's or the key's not_before is in the future */

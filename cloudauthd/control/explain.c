@@ -181,6 +181,7 @@ void explain_answer(struct connection *connection, const struct cache_answer *kn
     struct policy_verdict verdict;
     char message[2048] = "", detail[LOGIN_DETAIL_SIZE];
     struct audit line = {.offered = &connection->offered}; /* only for `detail`; not logged */
+    struct offer offer;
 
     explain_name(connection, POLICY_GRANTED);
     add_warnings(document);
@@ -200,11 +201,16 @@ void explain_answer(struct connection *connection, const struct cache_answer *kn
     explain_offered(connection, document, &verdict);
     if (verdict.key != NULL)
         explain_key(document, name, verdict.key, &visit);
-    if (verdict.reason != POLICY_GRANTED && policy_gets_line(document, name, &verdict, &visit))
+    if (offer_write(connection, document, &offer) == POLICY_LINE_TOO_LONG) {
+        verdict.reason = POLICY_LINE_TOO_LONG;
+        rule("line", verdict.reason, connection->why);
+    } else if (verdict.reason != POLICY_GRANTED &&
+               policy_gets_line(document, name, &verdict, &visit)) {
         messages_for_client(&(const struct message){verdict.reason, document, name,
                                                     question->account, verdict.key, visit.from,
                                                     visit.offered},
                             message, sizeof message);
+    }
     if (verdict.reason == POLICY_GRANTED) {
         explain_directories(document, name);
     } else {

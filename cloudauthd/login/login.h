@@ -99,6 +99,16 @@ void lookup_refuse(struct connection *connection, enum policy_reason reason,
  * within its bound (offer_suits), so that the API is asked while the client signs; the later
  * questions wait for the API's answer.
  */
+struct offer {
+    struct policy_verdict verdict; /* what the lines are for */
+    const char *lines;             /* valid until the next offer_write */
+    bool verify;                   /* the lines have verify-required */
+};
+
+/* Writes the lines for connection->offered. Returns POLICY_GRANTED, or why the key gets none; if
+ * that is POLICY_LINE_TOO_LONG, connection->why says it. */
+enum policy_reason offer_write(struct connection *connection, const struct document *document,
+                               struct offer *out);
 enum policy_reason offer_check(struct connection *connection);
 bool offer_suits(void *connection, const struct document *document);
 void offer_answer(struct connection *connection, const struct cache_answer *known);

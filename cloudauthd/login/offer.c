@@ -75,10 +75,31 @@ bool offer_suits(void *arg, const struct document *document)
     return login == NULL || !offered_key_equal(&login->session.offered, &connection->offered);
 }
 
-/* Remembers for which key the line is, whether the line has verify-required, and what it permits.
+enum policy_reason offer_write(struct connection *connection, const struct document *document,
+                               struct offer *out)
+{
+    static char lines[CLOUD_WIRE_ANSWER_MAX - 1024]; /* leaves space for the packet's fields */
+    const struct cloud_name *name = &connection->name;
+    /* `from` is NULL: the helper is not told the client's address. */
+    struct policy_visit visit = cache_visit(connection->context->cache, NULL);
+    struct cloud_text text;
+
+    visit.offered = &connection->offered;
+    *out = (struct offer){.verdict = policy_login(document, name, &visit), .lines = lines};
+    if (!policy_gets_line(document, name, &out->verdict, &visit))
+        return out->verdict.reason;
+    cloud_text_start(&text, lines, sizeof lines);
+    out->verify = key_line_write(document, name, &out->verdict, &visit, &text);
+    if (!text.cut)
+        return POLICY_GRANTED;
+    connection->why = "more than 16 people share a key with `from`, or their lines are too long";
+    return POLICY_LINE_TOO_LONG;
+}
+
+/* Remembers for which key the lines are, whether they have verify-required, and what they permit.
  * False if that fails; the caller must then refuse the key, because PAM would refuse the login. */
 static bool remember(const struct connection *connection, const struct document *document,
-                     bool granted, bool verify)
+                     const struct offer *offer)
 {
     struct process monitor;
     struct login *login = NULL;
@@ -94,31 +115,20 @@ static bool remember(const struct connection *connection, const struct document 
         return false;
     }
     login->sshd_uid = connection->question.id;
-    login->session.offered.unverified = !verify;
-    return !granted || key_line_grants(document, &connection->name, login->grants);
+    login->session.offered.unverified = !offer->verify;
+    return offer->verdict.reason != POLICY_GRANTED ||
+           key_line_grants(document, &connection->name, login->grants);
 }
 
 void offer_answer(struct connection *connection, const struct cache_answer *known)
 {
-    static char lines[CLOUD_WIRE_ANSWER_MAX - 1024]; /* leaves space for the packet's fields */
-    /* `from` is NULL: the helper is not told the client's address. */
-    struct policy_visit visit = cache_visit(connection->context->cache, NULL);
-    const struct cloud_name *name = &connection->name;
-    struct cloud_answer answer = {.status = CLOUD_OK, .line = lines};
-    struct policy_verdict verdict;
-    struct cloud_text text;
-    bool verify;
+    struct offer offer;
+    enum policy_reason reason = offer_write(connection, known->document, &offer);
+    struct cloud_answer answer = {.status = CLOUD_OK, .line = offer.lines};
 
-    visit.offered = &connection->offered;
-    verdict = policy_login(known->document, name, &visit);
-    if (!policy_gets_line(known->document, name, &verdict, &visit)) {
-        refuse_key(connection, &(const struct refusal){verdict.reason, known, verdict.key});
-        return;
-    }
-    cloud_text_start(&text, lines, sizeof lines);
-    verify = key_line_write(known->document, name, &verdict, &visit, &text);
-    if (text.cut ||
-        !remember(connection, known->document, verdict.reason == POLICY_GRANTED, verify))
+    if (reason != POLICY_GRANTED)
+        refuse_key(connection, &(const struct refusal){reason, known, offer.verdict.key});
+    else if (!remember(connection, known->document, &offer))
         offer_refuse(connection, POLICY_UNAVAILABLE, known);
     else
         server_answer(connection, &answer);

@@ -464,6 +464,22 @@ test_explain_agrees() {
     done
 }
 
+# a key of more people than its line can name opens nothing: the log says why, and so does explain
+test_explain_too_many() {
+    # shellcheck disable=SC2016 # of jq
+    document abcdefghij production '(.users[] | select(.username == "alice")) as $a | .users = [range(17) as $i | $a |
+        .id = "u\($i)" | .username = "user\($i)" | .from = ["127.0.0.1"]]'
+    refused alice abcdefghij
+    audit 'refuse account=abcdefghij .*reason=line-too-long source=api .*detail="more than 16 people share a key'
+    same line-too-long "$(field decision 1 explain --from 127.0.0.1 abcdefghij "$KEYS/alice.pub")"
+    same line-too-long "$(field decision 1 explain abcdefghij "$KEYS/alice.pub")"
+    same '' "$(field message 1 explain abcdefghij "$KEYS/alice.pub")"
+    contains "$(ctl 1 explain abcdefghij "$KEYS/alice.pub")" '^line +no +more than 16 people'
+    document abcdefghij production 'del(.users[16])'
+    same granted "$(field decision 0 explain --from 127.0.0.1 abcdefghij "$KEYS/alice.pub")"
+    enters alice abcdefghij
+}
+
 # explain agrees with sshd in every state of an environment
 test_explain_states() {
     local status
