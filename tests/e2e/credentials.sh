@@ -331,3 +331,57 @@ test_memory() {
     same 0 "$(stat -c %u "/proc/$(daemon_pid)/mem")"
     fails setpriv --reuid=cloudauth --clear-groups cat "/proc/$(daemon_pid)/environ"
 }
+
+# As in the unit, what the daemon frees is overwritten.
+like_the_unit() {
+    GLIBC_TUNABLES=$(sed -n 's/^Environment=GLIBC_TUNABLES=//p' "$REPO/etc/systemd/cloudauthd.service")
+    export GLIBC_TUNABLES
+}
+
+in_memory() { "$REPO/tests/sandbox/memory.pl" "$(daemon_pid)" "$1"; }
+wiped() { [[ $(in_memory "$1") == '0 found' ]]; }
+forgets() {
+    wait_for wiped "$1" && return
+    in_memory "$1"
+    return 1
+}
+
+# a token stays in the daemon's memory neither after a request nor after it was replaced
+test_token_wiped() {
+    like_the_unit
+    bearer
+    enters alice abcdefghij
+    audit 'grant account=abcdefghij .*source=api'
+    in_memory "$TOKEN"
+    forgets "$SECRET"
+    secret "$TOKEN" an0th3r-t0k3n
+    authorized 'Bearer an0th3r-t0k3n'
+    mark
+    enters alice abcdefghij
+    audit 'grant account=abcdefghij .*source=api'
+    forgets "$SECRET"
+    forgets an0th3r-t0k3n
+}
+
+# after an exchange neither the client secret nor an API token stays there; an access token does while it is in use
+test_client_wiped() {
+    like_the_unit
+    exchanged
+    by_client
+    enters alice abcdefghij
+    in_memory exchanged-1
+    forgets "$SECRET"
+    forgets "$(printf 'host1:%s' "$SECRET" | base64)"
+    authorized 'Bearer exchanged-2'
+    mark
+    enters alice abcdefghij
+    audit 'grant account=abcdefghij .*source=api'
+    in_memory exchanged-2
+    forgets exchanged-1
+    secret "$TOKEN" "$SECRET"
+    by_https "token_url = http://127.0.0.1:$TOKENS_PORT/token" "token_file = $TOKEN"
+    authorized 'Bearer exchanged-3'
+    enters alice abcdefghij
+    in_memory exchanged-3
+    forgets "$SECRET"
+}
