@@ -162,13 +162,13 @@ static void say_documents(struct out *out, const char *line, const char *kind, c
 {
     struct cloud_question question = {.op = CLOUD_OP_NAMED, .text = line};
     struct ask_rows pages = {0};
-    int64_t documents = 0;
+    uint64_t documents = 0;
 
     if (ask_rows(&question, &pages) != CTL_YES)
         return;
     for (size_t i = 0; i < pages.n; i++)
-        documents += strtoll(pages.row[i].field[1], NULL, 10);
-    out_number(out, "documents", documents);
+        documents += strtoull(pages.row[i].field[1], NULL, 10);
+    out_number(out, "documents", (int64_t)documents);
     if (documents == 0)
         ctl_say(
             "warning: no document in the daemon's memory names the %s %s: if it is misspelt, no "

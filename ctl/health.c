@@ -13,7 +13,8 @@
 #define EXPIRES_SOON    (14 * DAY) /* seconds; certificates that expire sooner are degraded */
 #define EXPIRES_AT_ONCE (2 * DAY)  /* seconds; certificates that expire sooner are critical */
 #define FEED_GRACE      30         /* seconds; the feed is reported when it has been down so long */
-#define DISK_SLOW       5  /* seconds; waits of this length are reported: a busy disk causes less */
+#define DISK_SLOW       5 /* seconds; waits of this length are reported: a busy disk causes less */
+#define NUMBER_MAX      (INT64_MAX / 4) /* of a reply: what is calculated with it cannot overflow */
 #define CLOCK_OFF       30 /* seconds of difference; slow answers and rounding cause less */
 
 const char *health_word(enum health_level level)
@@ -30,7 +31,11 @@ const char *health_value(const struct health *health, const char *name)
 
 int64_t health_number(const struct health *health, const char *name)
 {
-    return strtoll(health_value(health, name), NULL, 10);
+    int64_t number = strtoll(health_value(health, name), NULL, 10);
+
+    if (number > NUMBER_MAX)
+        return NUMBER_MAX;
+    return number < -NUMBER_MAX ? -NUMBER_MAX : number;
 }
 
 bool health_has(const struct health *health, const char *check)

@@ -40,7 +40,7 @@ struct health {
 };
 
 /* health_value returns the value of the row with that name; "" if there is none. health_number
- * returns it as a number; 0 if there is none. */
+ * returns it as a number; 0 if there is none, and at most a fourth of what an int64_t holds. */
 const char *health_value(const struct health *health, const char *name);
 int64_t health_number(const struct health *health, const char *name);
 

@@ -130,7 +130,7 @@ bool out_end(struct out *out)
 
 void out_pair(struct out *out, const char *name, const char *value)
 {
-    char *shown;
+    char *shown, *shown_name;
 
     if (out->json) {
         put_name(out, name);
@@ -142,8 +142,10 @@ void out_pair(struct out *out, const char *name, const char *value)
     }
     if (value == NULL || value[0] == '\0')
         return;
+    shown_name = escape(name);
     shown = escape(value);
-    printf("%s%s%s: %s\n", out->colour ? BOLD : "", name, out->colour ? PLAIN : "", shown);
+    printf("%s%s%s: %s\n", out->colour ? BOLD : "", shown_name, out->colour ? PLAIN : "", shown);
+    free(shown_name);
     free(shown);
 }
 

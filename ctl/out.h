@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 /* A command's answer on standard output, either one JSON object, or text for people, with pairs as
- * "name: value" lines and tables as aligned columns. No byte of a value can end a line or a string,
- * or reach a terminal as a control character. */
+ * "name: value" lines and tables as aligned columns. No byte of a name or value can end a line or a
+ * string, or reach a terminal as a control character. */
 
 #define OUT_COLUMNS 20
 

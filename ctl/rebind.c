@@ -107,17 +107,19 @@ static bool may_release(const struct binding *binding, const struct use *use, bo
 /* Prints the command that changes the owner of the files of the old uid, below the home, to the new
  * uid and gid. The home's owner may replace a directory there by a link while root runs the
  * command, so that chown(1) must not get paths: with -execdir it runs in the directory that find(1)
- * has open, and gets names in it. */
+ * has open, and gets names in it. A home that is no path would be an option of find(1), or nothing,
+ * which is the directory where root is: then there is no such command. */
 static void show_files(struct out *out, const struct binding *old, const char *home, uint32_t uid,
                        uint32_t gid)
 {
     char quoted[4096], remedy[8192];
 
-    (void)remedy_quote(home, quoted, sizeof quoted);
     out_pair(out, "home", home);
-    snprintf(remedy, sizeof remedy, "find %s -xdev -uid %u -execdir chown -h %u:%u {} +", quoted,
-             old->uid, uid, gid);
-    out_pair(out, "remedy", remedy);
+    if (home[0] == '/' && remedy_quote(home, quoted, sizeof quoted)) {
+        snprintf(remedy, sizeof remedy, "find %s -xdev -uid %u -execdir chown -h %u:%u {} +",
+                 quoted, old->uid, uid, gid);
+        out_pair(out, "remedy", remedy);
+    }
     snprintf(remedy, sizeof remedy,
              "Files elsewhere keep uid %u too, and belong to the next account that gets it: find / "
              "-uid %u",

@@ -59,11 +59,13 @@ ALLOCATE := xcalloc xstrdup malloc calloc realloc reallocarray strdup cJSON_Pars
             curl_url curl_url_set curl_url_get
 $(B)/fuzz/http: WRAP := time
 $(B)/fuzz/fronts: WRAP := connect sendto io_write_all backoff_timeout negcache_has jail_check jail_build
+$(B)/fuzz/ctl: WRAP := cloud_call poll process_each jail_check
+$(B)/fuzz/ctl: $(call obj,$(filter-out $(addprefix ctl/,ask.c main.c status.c),$(CTL)))
 $(B)/fuzz/%: $(B)/here/tests/fuzz/fuzz_%.o $(B)/here/tests/fuzz/memory.o $(B)/modules.a \
 		$(if $(FUZZER),,$(B)/here/tests/fuzz/replay.o $(B)/obj/tests/unit/support.o)
 	@mkdir -p $(@D)
 	$(CC) $(FUZZER) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LINK) $(WRAP:%=-Wl,--wrap=%) \
-		$(ALLOCATE:%=-Wl,--wrap=%) -lcmocka $(shell $(PKG_CONFIG) --libs $(PKGS)) -lpthread
+		$(ALLOCATE:%=-Wl,--wrap=%) -lcmocka $(shell $(PKG_CONFIG) --libs $(PKGS)) -lpthread $(LDLIBS)
 REPLAYS := $(if $(filter address%,$(if $(SAN),$(SANITIZERS))),$(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c))))
 
 check: units lint-structure
