@@ -58,6 +58,8 @@ $(FAKE_CLOCK:%=$(B)/unit/test_%): $(B)/obj/tests/unit/fake_clock.o
 ALLOCATE := xcalloc xstrdup malloc calloc realloc reallocarray strdup cJSON_Parse EVP_Digest EC_POINT_new \
             curl_url curl_url_set curl_url_get
 $(B)/fuzz/http: WRAP := time
+$(B)/fuzz/lookups: WRAP := time cloud_snapshot_map cloud_snapshot_unmap cloud_call
+$(B)/fuzz/lookups: LDLIBS := -lpam
 $(B)/fuzz/fronts: WRAP := connect sendto io_write_all backoff_timeout negcache_has jail_check jail_build
 $(B)/fuzz/ctl: WRAP := cloud_call poll process_each jail_check
 $(B)/fuzz/ctl: $(call obj,$(filter-out $(addprefix ctl/,ask.c main.c status.c),$(CTL)))
