@@ -6,6 +6,10 @@
  * is odd; what follows are the fields of the answer, before them for PAM an argument of the module
  * and a NUL. Also PAM with an account of sFTP is asked, but builds no jail; its home and its list
  * of directories, with a NUL between them, are an input of their own.
+ *
+ * With CHOSEN in the first byte, what a client or sshd has chosen comes first of all, WORDS strings
+ * with a NUL each: the name to the NSS module; the helper's arguments; the user, service, remote
+ * host and SSH_AUTH_INFO_0 of PAM.
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -35,6 +39,12 @@ enum { PASSWD_NAME, PASSWD_ID, GROUP_NAME, GROUP_ID, KEYS, ACCOUNT, SFTP, SESSIO
  * keeps no data, or has kept some. For PAM, an allocation fails. */
 enum { SMALL = 4, OF_SFTP = 8, QUIET = 16, FAILS = 32 };
 
+/* In the first byte; and then the words' meaning to PAM, and the SSH_AUTH_INFO_0 that is not set.
+ */
+enum { CHOSEN = 128, WORDS = 6 };
+enum { USER, SERVICE, FROM, METHOD };
+#define NOT_SET "-"
+
 static const unsigned char ops[FRONTS] = {
     CLOUD_OP_PASSWD_BY_NAME, CLOUD_OP_PASSWD_BY_ID, CLOUD_OP_GROUP_BY_NAME,
     CLOUD_OP_GROUP_BY_ID,    CLOUD_OP_KEYS,         CLOUD_OP_PAM_ACCOUNT,
@@ -45,7 +55,8 @@ static struct {
     size_t size;
     int daemon; /* its end of the connection; -1: none */
     bool answered;
-    const char *user, *service;
+    const char *word[WORDS];
+    bool chosen;
     unsigned odd;
 } played = {.daemon = -1};
 
@@ -87,7 +98,8 @@ ssize_t __wrap_sendto(int fd, const void *bytes, size_t n, int flags,
 bool __wrap_io_write_all(int fd, const char *bytes, size_t n);
 bool __wrap_io_write_all(int fd, const char *bytes, size_t n)
 {
-    require(fd == STDOUT_FILENO && n > 1 && bytes[n - 1] == '\n' && bytes[0] != '\0');
+    require((fd == STDOUT_FILENO || fd == STDERR_FILENO) && n > 1 && bytes[n - 1] == '\n' &&
+            bytes[0] != '\0');
     for (size_t i = 0; i < n; i++)
         require(bytes[i] == '\n' || !cloud_text_is_control(bytes[i]));
     return (played.odd & SMALL) == 0;
@@ -130,14 +142,14 @@ int pam_get_user(pam_handle_t *pamh, const char **user, const char *prompt)
 {
     (void)pamh;
     (void)prompt;
-    *user = played.user;
+    *user = played.word[USER];
     return PAM_SUCCESS;
 }
 
 int pam_get_item(const pam_handle_t *pamh, int type, const void **item)
 {
     (void)pamh;
-    *item = type != PAM_SERVICE ? "192.0.2.1" : played.service;
+    *item = played.word[type == PAM_SERVICE ? SERVICE : FROM];
     return PAM_SUCCESS;
 }
 
@@ -145,7 +157,7 @@ const char *pam_getenv(pam_handle_t *pamh, const char *name)
 {
     (void)pamh;
     (void)name;
-    return played.service[0] == 'c' ? NULL : "publickey ssh-ed25519 AAAA\n";
+    return strcmp(played.word[METHOD], NOT_SET) == 0 ? NULL : played.word[METHOD];
 }
 
 int pam_putenv(pam_handle_t *pamh, const char *variable)
@@ -177,9 +189,17 @@ int pam_get_data(const pam_handle_t *pamh, const char *name, const void **data)
 
 void pam_syslog(const pam_handle_t *pamh, int priority, const char *format, ...)
 {
+    char text[2 * LINE_MAX_LOG];
+    va_list arguments;
+
     (void)pamh;
-    (void)priority;
-    require(format[0] != '\0');
+    require(priority == LOG_INFO || priority == LOG_NOTICE || priority == LOG_ERR);
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    /* What is wrong with an argument is said in root's own words. */
+    require(text[0] != '\0');
+    require(!cloud_text_has_control(text) || strncmp(text, "module argument", 15) == 0);
 }
 
 int pam_prompt(pam_handle_t *pamh, int style, char **response, const char *format, ...)
@@ -214,6 +234,8 @@ static char *buffer_of(size_t *size)
 
 static const char *asked_name(void)
 {
+    if (played.chosen)
+        return played.word[USER];
     return (played.odd & OF_SFTP) != 0 ? "abcdefghij_sftp" : "abcdefghij";
 }
 
@@ -241,49 +263,93 @@ static void ask_passwd(unsigned front)
     require(found.pw_gid >= 200000 && found.pw_gid <= 299999);
     require(is_plain(found.pw_name) && is_plain(found.pw_gecos) && is_plain(found.pw_dir) &&
             is_plain(found.pw_shell) && strcmp(found.pw_passwd, "*") == 0);
-    require(front == PASSWD_NAME && (played.odd & OF_SFTP) != 0
+    require(front == PASSWD_NAME && cloud_name_kind(asked_name()) == CLOUD_SFTP
                 ? strcmp(found.pw_dir, "/") == 0
                 : strncmp(found.pw_dir, "/app/", 5) == 0);
 }
 
 static void ask_group(unsigned front)
 {
+    const char *name = played.chosen ? asked_name() : "abcdefghij";
     struct group found;
     size_t size;
     char *buffer = buffer_of(&size);
     int error = 0;
     enum nss_status status = front == GROUP_NAME
-                                 ? _nss_cloud_getgrnam_r("abcdefghij", &found, buffer, size, &error)
+                                 ? _nss_cloud_getgrnam_r(name, &found, buffer, size, &error)
                                  : _nss_cloud_getgrgid_r(200001, &found, buffer, size, &error);
 
     if (!is_ours(status, error))
         return;
-    require(front == GROUP_NAME ? strcmp(found.gr_name, "abcdefghij") == 0
-                                : found.gr_gid == 200001);
+    /* The groups that mark accounts are asked for by a chosen name. */
+    if (front == GROUP_NAME && strncmp(name, "cloud-", 6) == 0)
+        return;
+    require(front == GROUP_NAME ? strcmp(found.gr_name, name) == 0 : found.gr_gid == 200001);
     require(found.gr_gid >= 200000 && found.gr_gid <= 299999);
     require(is_plain(found.gr_name) && found.gr_mem[0] == NULL);
+}
+
+/* The groups of a name, in an array that is full or has space for one, and may grow or not. */
+static void ask_membership(void)
+{
+    for (long had = 0; had < 4; had++) {
+        long start = had, size = had + played.odd / FAILS % 2, limit = size;
+        gid_t *groups = calloc((size_t)size + 1, sizeof *groups);
+        int error = 0;
+        enum nss_status status;
+        if ((played.odd & QUIET) != 0)
+            limit = 0;
+        require(groups != NULL);
+        status =
+            _nss_cloud_initgroups_dyn(asked_name(), 200001, &start, &size, &groups, limit, &error);
+        require(status == NSS_STATUS_SUCCESS ? start == had + 1 && groups[had] > 0 : start == had);
+        require(start <= size && (limit <= 0 || size <= limit));
+        free(groups);
+    }
+}
+
+/* sshd's arguments to the helper, as many as `odd` says. */
+static int ask_helper(void)
+{
+    char *argv[WORDS + 2] = {"cloud-authkeys"};
+    int argc = 1;
+
+    for (; argc <= (int)(played.odd / FAILS) && argc <= WORDS; argc++)
+        argv[argc] = (char *)(uintptr_t)played.word[argc - 1];
+    return helper(argc, argv);
 }
 
 static void ask_keys(unsigned status)
 {
     char *argv[] = {"cloud-authkeys", "shell", "abcdefghij", "ssh-ed25519", "AAAA", NULL};
-    int code = helper(5, argv);
+    int code = played.chosen ? ask_helper() : helper(5, argv);
 
-    require(code == CERTAIN || code == UNCERTAIN);
-    require(code == UNCERTAIN || status != CLOUD_UNAVAILABLE);
+    require(code == CERTAIN || code == UNCERTAIN || (code == USAGE && played.chosen));
+    require(code == UNCERTAIN || !played.answered || status != CLOUD_UNAVAILABLE);
 }
 
 static void ask_pam(unsigned front, const char *argument, unsigned status)
 {
     pam_handle_t *pamh = (pam_handle_t *)&played;
     int argc = argument[0] != '\0', code, flags = (played.odd & QUIET) != 0 ? PAM_SILENT : 0;
+    bool is_ssh, decided;
 
-    played.service = front == ACCOUNT && (played.odd & QUIET) != 0 ? "cron" : "sshd";
-    played.user = front == SFTP || (played.odd & OF_SFTP) != 0 ? "abcdefghij_sftp" : "abcdefghij";
+    if (!played.chosen) {
+        bool cron = front == ACCOUNT && (played.odd & QUIET) != 0;
+        played.word[SERVICE] = cron ? "cron" : "sshd";
+        played.word[USER] =
+            front == SFTP || (played.odd & OF_SFTP) != 0 ? "abcdefghij_sftp" : "abcdefghij";
+        played.word[FROM] = "192.0.2.1";
+        played.word[METHOD] = cron ? NOT_SET : "publickey ssh-ed25519 AAAA\n";
+    }
+    is_ssh = strcmp(played.word[SERVICE], "sshd") == 0 || strcmp(played.word[METHOD], NOT_SET) != 0;
     code = front == SESSION ? pam_sm_open_session(pamh, flags, argc, &argument)
                             : pam_sm_acct_mgmt(pamh, flags, argc, &argument);
-    require(code != PAM_SUCCESS || (played.answered && status == CLOUD_OK));
-    require(code != PAM_IGNORE || argc > 0); /* `allow` may have been changed */
+    /* The account step has decided for a service that asks for no key. */
+    decided = front == SESSION && !is_ssh;
+    require(code != PAM_SUCCESS || (played.answered && status == CLOUD_OK) || decided);
+    /* `allow` may have been changed, or lacks the name. */
+    require(code != PAM_IGNORE || argc > 0 || played.chosen);
 }
 
 static void read_jail(const char *text, size_t n)
@@ -308,43 +374,70 @@ static void read_jail(const char *text, size_t n)
 static void write_conf(void)
 {
     static const char conf[] = "access_url = file:///srv/{project}/{environment}.json\n"
-                               "allow = abcdefghij abcdefghij_sftp\nuid_min = 200000\n"
+                               "allow = abcdefghij*\nuid_min = 200000\n"
                                "uid_max = 299999\n";
 
     if (access(CLOUD_CONF_PATH, F_OK) != 0)
         fuzz_file(CLOUD_CONF_PATH, conf, sizeof conf - 1);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+/* Takes the words that are chosen, and returns their size. */
+static size_t choose(const char *text, size_t n)
 {
-    unsigned front = size < 2 ? 0 : data[0] % FRONTS, status = size < 2 ? 0 : data[1] % 4;
-    const unsigned char head[8] = {
-        'C', 'L', 'D', 'A', CLOUD_WIRE_VERSION, ops[front], (unsigned char)status, 0};
-    char *text;
-    size_t argument = 0;
+    size_t used = 0;
 
-    if (size < 2 || size > 20000)
-        return 0;
-    write_conf();
-    text = fuzz_text(data + 2, size - 2);
-    if (front >= ACCOUNT && strlen(text) < size - 2)
-        argument = strlen(text) + 1;
-    memcpy(played.packet, head, sizeof head);
-    memcpy(played.packet + sizeof head, text + argument, size - 2 - argument);
-    played.size = sizeof head + size - 2 - argument;
-    played.answered = false;
-    played.odd = data[1];
-    fuzz_fail(front >= ACCOUNT ? played.odd / FAILS : 0);
+    for (size_t i = 0; i < WORDS; i++) {
+        played.word[i] = text + (used < n ? used : n);
+        used += strlen(played.word[i]) + 1;
+    }
+    return used < n ? used : n;
+}
+
+static void ask_front(unsigned front, const char *argument, unsigned status)
+{
     if (front <= PASSWD_ID)
         ask_passwd(front);
     else if (front <= GROUP_ID)
         ask_group(front);
     else if (front == KEYS)
         ask_keys(status);
-    else if (front == JAIL)
-        read_jail(text, size - 2);
     else
-        ask_pam(front, argument > 0 ? text : "", status);
+        ask_pam(front, argument, status);
+    if (front == PASSWD_NAME && played.chosen)
+        ask_membership();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    unsigned front = size < 2 ? 0 : data[0] % CHOSEN % FRONTS, status = size < 2 ? 0 : data[1] % 4;
+    const unsigned char head[8] = {
+        'C', 'L', 'D', 'A', CLOUD_WIRE_VERSION, ops[front], (unsigned char)status, 0};
+    char *text;
+    const char *argument = "";
+    size_t n, used = 0;
+
+    if (size < 2 || size > 20000)
+        return 0;
+    write_conf();
+    n = size - 2;
+    text = fuzz_text(data + 2, n);
+    played.chosen = data[0] >= CHOSEN && front != JAIL;
+    if (played.chosen)
+        used = choose(text, n);
+    if (front >= ACCOUNT && strlen(text + used) < n - used) {
+        argument = text + used;
+        used += strlen(argument) + 1;
+    }
+    memcpy(played.packet, head, sizeof head);
+    memcpy(played.packet + sizeof head, text + used, n - used);
+    played.size = sizeof head + n - used;
+    played.answered = false;
+    played.odd = data[1];
+    fuzz_fail(front >= ACCOUNT ? played.odd / FAILS : 0);
+    if (front == JAIL)
+        read_jail(text, n);
+    else
+        ask_front(front, argument, status);
     (void)fuzz_failed();
     free(text);
     return 0;
