@@ -4,11 +4,14 @@
 #include "base/digest.h"
 #include "tests/fuzz/fuzz.h"
 
+/* Only this file reads the key that sshd says has logged in. */
+#include "cloudauthd/login/pam.c" /* NOLINT(bugprone-suspicious-include) */
+
 /*
  * The bytes of a certificate. The first one, which is 0 in each certificate, says whether it is
  * offered as the type that it names or as another. What is taken for one has the type that was
  * given; without a fault it has a principal that cannot end a quoted list; and its name can be read
- * back. The bytes are also such a name, and what a key line has.
+ * back. The bytes are also such a name, what a key line has, and a line of SSH_AUTH_INFO_0.
  */
 
 #define BYTES_MAX 20000
@@ -54,12 +57,28 @@ static void check_line(const char *type, const char *base64, const struct offere
     require(!ok || !offered->certified || offered_key_equal(&same, offered));
 }
 
+/* SSH_AUTH_INFO_0 has the key of the login, but not of a login with another. */
+static void check_auth_info(const char *type, const char *base64, const struct offered_key *offered)
+{
+    static char line[KEY_BLOB_MAX + DIGEST_BASE64_SIZE(BYTES_MAX) + 16];
+    static struct login login;
+
+    stpcpy(stpcpy(stpcpy(stpcpy(line, "publickey "), type), " "), base64);
+    login.session.offered = *offered;
+    require(is_login_key(line, &login) || strchr(type, ' ') != NULL);
+    require(!is_login_key(line + 1, &login));
+    login.session.offered.digest[0] ^= 1;
+    require(!is_login_key(line, &login));
+}
+
 static void check_name(const uint8_t *data, size_t size)
 {
+    static const struct login none;
     unsigned char ca[KEY_FINGERPRINT_SIZE];
     char *name = fuzz_text(data, size);
     uint64_t serial;
 
+    require(!is_login_key(name, &none)); /* its digest is that of no key */
     require(!certificate_name_read(name, &serial, ca) || strchr(name, '@') != NULL);
     free(name);
 }
@@ -108,8 +127,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (data[0] != 0)
         strcpy(type, others[data[0] % 3]);
     digest_base64_encode(bytes, size, base64);
-    if (parse(type, base64, &offered) && offered.certified)
-        check(&offered);
+    if (parse(type, base64, &offered)) {
+        if (offered.certified)
+            check(&offered);
+        check_auth_info(type, base64, &offered);
+    }
     check_line(type, base64, &offered);
     check_memory(type, base64, offered.claims.amrs > 0 || offered.certified);
     return 0;

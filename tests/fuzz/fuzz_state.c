@@ -2,7 +2,8 @@
 
 /*
  * State files. The first byte says of which kind, and whether the checksums are made right; the
- * rest is the content. What a whole file says is what is written of it, and read again.
+ * rest is the content, or the name, of the file. What a whole file says is what is written of it,
+ * and read again.
  */
 #include "cloudauthd/state/bindings_log.h"
 #include "cloudauthd/state/denials_file.h"
@@ -11,10 +12,15 @@
 #include "cloudauthd/state/statefile.h"
 #include "tests/fuzz/fuzz.h"
 
+/* Only this file knows the count of the clock, and the names of documents. */
+#include "cloudauthd/state/store.c" /* NOLINT(bugprone-suspicious-include) */
+
+#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
-enum { DOCUMENT, SESSION, DENIALS, OWNERS, KINDS, SEALED = 8 };
+/* The numbers that are left, up to SEALED, stand for OWNERS. */
+enum { DOCUMENT, SESSION, DENIALS, OWNERS, COUNT, NAME, SEALED = 8 };
 
 static const struct statefile_format formats[] = {
     {"cloudauth document 1\nsha256 ", false},
@@ -173,6 +179,56 @@ static void check_owners(const char *bytes, size_t size)
     bindings_log_free(log);
 }
 
+/* The count of how often the clock was put back. */
+static void check_count(const char *bytes, size_t size)
+{
+    static struct store store;
+    char line[STATEFILE_LINE_SIZE];
+    uint32_t count;
+
+    store.documents = statefile_directory(".", "count");
+    fuzz_file("count/" CLOCK, bytes, size);
+    if (read_clock(&store)) {
+        count = store.own.clock;
+        store.own.clock = 0;
+        size = statefile_end_line(line, snprintf(line, sizeof line, "%u", count));
+        fuzz_file("count/" CLOCK, line, size);
+        require(read_clock(&store) && store.own.clock == count);
+    }
+    require(unlink("count/" CLOCK) == 0 && !read_clock(&store));
+    close(store.documents);
+}
+
+/* A file whose name is that of an environment's document is listed as such, and no other is. */
+static void check_listed(const struct store *store, const char *name)
+{
+    size_t n, project = strcspn(name, ".");
+    char *list = store_list(store, &n), again[NAME_SIZE];
+
+    require(list != NULL && n == (environment_of(name) != NULL ? 1 : 0));
+    if (n > 0) {
+        require(strlen(list) == project && memcmp(list, name, project) == 0);
+        require(file_name(list, list + project + 1, again) && strcmp(again, name) == 0);
+    }
+    free(list);
+}
+
+static void check_file_name(const char *name, size_t size)
+{
+    struct store store;
+    char path[NAME_MAX + 16];
+
+    if (strlen(name) < size || size == 0 || size > NAME_MAX || strchr(name, '/') != NULL ||
+        strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return;
+    store.documents = statefile_directory(".", "documents");
+    snprintf(path, sizeof path, "documents/%s", name);
+    fuzz_file(path, "", 0);
+    check_listed(&store, name);
+    require(unlink(path) == 0);
+    close(store.documents);
+}
+
 /* Makes each line's check right. Returns the new size. */
 static size_t seal_lines(const char *text, char *out, size_t room)
 {
@@ -190,7 +246,7 @@ static size_t seal_lines(const char *text, char *out, size_t room)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static char file[65536];
-    unsigned kind = size == 0 ? 0 : data[0] % KINDS;
+    unsigned kind = size == 0 ? 0 : data[0] % SEALED;
     size_t n = size - 1;
     char *text;
 
@@ -202,8 +258,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_no_files();
     text = fuzz_text(data + 1, n);
     memcpy(file, text, n);
-    if ((data[0] & SEALED) != 0 && kind == OWNERS) {
-        n = seal_lines(text, file, sizeof file);
+    if ((data[0] & SEALED) != 0 && kind >= OWNERS) {
+        n = kind == NAME ? n : seal_lines(text, file, sizeof file);
     } else if ((data[0] & SEALED) != 0) {
         memcpy(file + STATEFILE_HEAD_MAX, text, n);
         n = statefile_seal(&formats[kind], file, n);
@@ -216,6 +272,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_session(text, n);
     else if (kind == DENIALS)
         check_denials(text, n);
+    else if (kind == COUNT)
+        check_count(text, n);
+    else if (kind == NAME)
+        check_file_name(text, n);
     else
         check_owners(text, n);
     free(text);
