@@ -182,12 +182,15 @@ chaos:
 	CHAOS=600 LIMIT=1800 SEED=$$(date +%s) tests/e2e/run tests/e2e/chaos.sh
 	SOAK=200 tests/e2e/run tests/e2e/soak.sh
 
-# Hours: each call of the daemon fails once.
+# Hours: each call of the daemon fails once; of its allocations with the API by https every fifth.
 faults: B := build
 faults:
 	@scripts/packages.sh test
 	@$(MAKE) --no-print-directory -s all
-	INJECT=1000000 LIMIT=86400 E2E='^test_(nss|helper|pam|daemon) ' tests/e2e/run tests/e2e/inject.sh
+	@status=0; \
+	INJECT=1000000 LIMIT=86400 E2E='^test_(nss|helper|pam|daemon|rows) ' tests/e2e/run tests/e2e/inject.sh || status=1; \
+	INJECT=16000 LIMIT=86400 E2E='^test_daemon_https ' tests/e2e/run tests/e2e/inject.sh || status=1; \
+	exit $$status
 
 fuzz-coverage:
 	TIME=0 tests/fuzz/run

@@ -9,15 +9,25 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define FAIL_ROWS 128
+
+enum fail_kind { FAIL_BOTH, FAIL_ALLOCATION, FAIL_CALL, FAIL_SHORT };
+
 /* What tests/sandbox/fail.c and a test share. */
 struct fail {
     long at, count; /* the call that is to fail; those that were made */
-    long only;      /* 1: allocations count, 2: all other calls; 0: both do */
+    long only;      /* enum fail_kind: which calls count; FAIL_BOTH: allocations and other calls */
     long fired;     /* it has failed: that call */
     char name[40];
+    /* The calls that fail.c can fail, and how often each was made since the file was made. */
+    long rows;
+    struct {
+        char name[24];
+        long made;
+    } row[FAIL_ROWS];
 };
 
-/* Maps $FAIL_FILE; NULL if there is none. By syscall(2), which fails no call of fail.c. */
+/* Maps $FAIL_FILE; NULL if there is none. By syscall(2), of which the test fails none before. */
 static inline struct fail *fail_map(void)
 {
     const char *path = getenv("FAIL_FILE");
