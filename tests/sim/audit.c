@@ -24,18 +24,19 @@ static bool is_cut(int offer)
     return offer >= KEYS && world->certificate[offer - KEYS].fault == CERTIFICATE_CUT;
 }
 
-/* The same offer gets a line a minute; those whose key cannot be read count as one. */
-static bool was_told(const struct person_login *login)
+/* The same offer gets a line a minute; those whose key cannot be read count as one. An offer for a
+ * name that `allow` does not list is one of no environment. */
+static bool was_told(const struct person_login *login, bool foreign)
 {
-    const struct told mine = {login->environment, login->kind,
-                              is_cut(login->key) ? OFFER_CUT : login->key, world->incarnations,
-                              world->boot};
+    const struct told mine = {
+        login->environment,  login->kind, foreign, is_cut(login->key) ? OFFER_CUT : login->key,
+        world->incarnations, world->boot};
     struct told *oldest = world->told;
 
     for (struct told *told = world->told; told < world->told + TOLD; told++) {
         if (told->environment == mine.environment && told->kind == mine.kind &&
-            told->offer == mine.offer && told->incarnation == mine.incarnation &&
-            mine.at - told->at < 60000)
+            told->foreign == mine.foreign && told->offer == mine.offer &&
+            told->incarnation == mine.incarnation && mine.at - told->at < 60000)
             return true;
         if (told->at < oldest->at)
             oldest = told;
@@ -45,14 +46,14 @@ static bool was_told(const struct person_login *login)
 }
 
 /* How many lines the answer must have. */
-static int count_lines(const struct person_login *login, bool ok)
+static int count_lines(const struct person_login *login, bool ok, bool foreign)
 {
     bool at_account = login->kind != SFTP_KIND; /* sFTP is granted with its session */
 
     if (login->stage == 0)
         return 0;
     if (login->stage <= 2)
-        return !ok && !was_told(login);
+        return !ok && !was_told(login, foreign);
     return !ok || at_account == (login->stage == 3);
 }
 
@@ -149,7 +150,11 @@ void audit_check(struct person_login *login, const struct answered *answered)
     if (login->stage == 4) /* an sFTP login was granted then */
         origins = login->origins;
     login->origins = origins;
-    if (lines != count_lines(login, answered->ok))
+    /* A name that `allow` has lost while the API was waited for has kept its meaning. */
+    foreign = !answered->ok && strcmp(answered->reason, "not-ours") == 0 &&
+              (login->asked > world->reloaded ||
+               (lines > 0 && strstr(world->line, " project= ") != NULL));
+    if (lines != count_lines(login, answered->ok, foreign))
         wrong("%d lines tell of %s at stage %d", lines, answered->ok ? "a grant" : "a refusal",
               login->stage);
     if (answered->ok && login->stage == 3) {
@@ -158,9 +163,6 @@ void audit_check(struct person_login *login, const struct answered *answered)
     }
     if (lines == 0)
         return;
-    /* A name that `allow` has lost while the API was waited for has kept its meaning. */
-    foreign = !answered->ok && strcmp(answered->reason, "not-ours") == 0 &&
-              (login->asked > world->reloaded || strstr(world->line, " project= ") != NULL);
     expect("%s account=%s kind=%s project=%s environment=%s app=%s user=",
            answered->ok ? "grant" : "refuse", answered->name,
            login->kind == SFTP_KIND ? "sftp" : "shell", foreign ? "" : e->project,

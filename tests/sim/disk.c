@@ -297,9 +297,15 @@ static void damage(int directory, const char *name)
 
 void disk_damage(void)
 {
-    damage_in = (int)below(8);
-    each_file(damage);
-    world->disk_failed = true;
+    int directory = world->moves_ids && one_in(2) ? __real_open(parts[0], O_RDONLY) : -1;
+
+    damage_in = directory < 0 ? (int)below(8) : 0;
+    if (directory < 0) {
+        each_file(damage);
+    } else {
+        damage(directory, "owners");
+        close(directory);
+    }
 }
 
 /* ---- Calls ---- */

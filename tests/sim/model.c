@@ -493,6 +493,7 @@ void model_rebinds(struct order *order)
     struct environment *e = &world->environment[order->subject];
 
     order->bound = e->binding == BOUND;
+    order->idle = host_is_idle();
     if (order->bound)
         e->binding = PERHAPS_BOUND;
 }
@@ -501,7 +502,7 @@ void model_rebound(const struct order *order, const char *reason)
 {
     struct environment *e = &world->environment[order->subject];
 
-    if (reason != NULL && strcmp(reason, "not-bound") == 0 && order->bound)
+    if (reason != NULL && strcmp(reason, "not-bound") == 0 && order->bound && order->idle)
         wrong("%s has lost its ids", e->plain);
     if (reason == NULL) {
         e->binding = UNBOUND;
@@ -512,10 +513,17 @@ void model_rebound(const struct order *order, const char *reason)
     }
 }
 
-/* Whether the document is one that the daemon had before its ids were released, and read since. */
-static bool is_released(const struct environment *e, const struct good *good)
+/* Whether a release certainly counts: a start does not trust those in a damaged list, where a later
+ * line may be lost. */
+static bool is_released(const struct environment *e)
 {
-    return good->lived < e->released && e->released_in != world->incarnations;
+    return e->released > 0 && (e->released_in == world->incarnations || !world->owners_damaged);
+}
+
+/* Whether the daemon has lost the document: its ids were released before the daemon's start. */
+static bool is_refused(const struct environment *e, const struct good *good)
+{
+    return is_released(e) && good->lived < e->released && e->released_in != world->incarnations;
 }
 
 /* Whether the ids certainly are no reason to refuse the login. */
@@ -534,7 +542,8 @@ static void doubt_bindings(void)
                          e->released == 0 && !world->disk_failed &&
                          world->version[good->version].uid == e->uid &&
                          world->version[good->version].gid == e->gid;
-        if (e->binding == BOUND && !e->binding_kept && !is_stored)
+        if ((e->binding == BOUND && !e->binding_kept && !is_stored) ||
+            (e->released > 0 && world->owners_damaged))
             e->binding = PERHAPS_BOUND;
     }
 }
@@ -543,15 +552,13 @@ void model_damaged(const char *name)
 {
     if (strcmp(name, "denials") == 0)
         world->list_damaged = (struct denied){INT64_MAX, INT64_MAX};
-    if (strcmp(name, "owners") == 0)
-        for (int i = 0; i < world->environments; i++) {
-            struct environment *e = &world->environment[i];
-            e->binding_kept = false;
-            if (e->released > 0) /* what was bound before may count again */
-                e->binding = PERHAPS_BOUND;
-        }
-    else
+    if (strcmp(name, "owners") == 0) {
+        world->owners_damaged = true;
+        for (int i = 0; i < world->environments; i++)
+            world->environment[i].binding_kept = false;
+    } else {
         world->disk_failed = true;
+    }
     doubt_bindings();
 }
 
@@ -841,7 +848,7 @@ static const char *fault_of(const struct good *good, const struct person_login *
         return "sshd has looked up another uid";
     if (has_own_ids(good->version) == NO)
         return "the ids are another environment's, or it has had others";
-    if (e->released > 0 && (good->lived < e->released || login->started < e->released))
+    if (is_released(e) && (good->lived < e->released || login->started < e->released))
         return "the ids were released since";
     if (fault_of_signature(good) != NULL)
         return fault_of_signature(good);
@@ -991,7 +998,7 @@ void model_looked(const struct person_login *login, int version, uint32_t uid, u
 
     for (int i = 0; i < e->goods; i++)
         known = known || (e->good[i].version == version && is_valid(&e->good[i]) &&
-                          (version == ABSENT || !is_released(e, &e->good[i])));
+                          (version == ABSENT || !is_refused(e, &e->good[i])));
     if (version >= 0 && !is_ours(login))
         wrong("a name is answered that is not allowed, or that is local or has local ids");
     /* It is read: its age does not shrink from now on. */

@@ -326,6 +326,11 @@ static void lose_environments(void)
         int now = e->now;
         e->now = e->gone;
         e->gone = now;
+        if (again && world->moves_ids && one_in(2) && world->versions < VERSIONS) {
+            world->version[world->versions] = world->version[e->now];
+            change_ids(&world->version[world->versions]);
+            e->now = world->versions++;
+        }
         platform_changed(i);
     }
     if (one_in(2))
@@ -1275,7 +1280,7 @@ static void start_world(uint64_t seed, bool trace)
         world->settings.account_fresh = 1 + below(10);
     world->publisher = world->wall - world->lived;
     world->apps_only = one_in(4);
-    world->moves_ids = one_in(4);
+    world->moves_ids = one_in(world->environments > FEW ? 2 : 4);
     for (int i = 0; i < ENVIRONMENTS; i++) {
         struct environment *e = &world->environment[i];
         *e = environments[i];
@@ -1362,7 +1367,7 @@ static bool run_seed(uint64_t seed, bool trace)
             boot();
             clear("run/sessions");
             world->run = DISK_WELL;
-        } else if (one_in(16)) {
+        } else if (one_in(world->moves_ids ? 8 : 16)) {
             disk_damage();
         }
     }

@@ -280,7 +280,8 @@ struct order {
     bool confirms,
         withheld; /* the absence of an environment, which is certainly withheld, or not */
     bool rebinds; /* releases the binding of the environment `subject` */
-    bool bound;   /* which certainly has one */
+    bool bound;   /* which has one, by all that has come, ... */
+    bool idle;    /* ... and has been read */
     int subject;
     int64_t until; /* seconds; 0: for ever */
     bool known;    /* it certainly is denied now */
@@ -291,6 +292,7 @@ struct order {
 struct told {
     int environment;
     enum kind kind;
+    bool foreign; /* `allow` did not list the name */
     int offer, incarnation;
     int64_t at; /* boot clock */
 };
@@ -353,7 +355,8 @@ struct world {
     bool stepped;      /* and since the daemon has started */
     bool disk_failed;  /* a write has failed in it, or a file was damaged */
     int disk_failures; /* writes that have failed */
-    bool moves_ids;    /* the API changes uids and gids, and gives one to several environments */
+    bool owners_damaged;
+    bool moves_ids; /* the API changes uids and gids, and gives one to several environments */
     enum disk disk, run;
     int run_failures; /* of calls in /run */
     struct undo undo[UNDOS];
@@ -393,7 +396,7 @@ enum verdict { NO, EITHER, YES };
 void model_ordered(struct order *order);
 void model_done(struct order *order);
 
-/* A file of the state is damaged while no daemon runs. */
+/* That file of the state is damaged while no daemon runs. */
 void model_damaged(const char *name);
 
 /* The operator has the environment's ids released; and the answer to that. */
