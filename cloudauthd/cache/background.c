@@ -10,28 +10,46 @@
 _Static_assert(UNKNOWN_MAX + BACKGROUND_MAX + 32 <= API_CONNECTIONS_MAX,
                "known accounts need connections of their own");
 
-void background_probe(struct cache *cache)
+/* Whether the API has to be asked again although no login or lookup does: the entry's document may
+ * still be used, or the guard withholds its absence, which withholds every other one as well. */
+static bool is_probed(const struct cache_entry *entry, struct freshness_now now)
+{
+    return entry->absence == ENTRY_WITHHELD ||
+           (entry->state == ENTRY_STALE && freshness_why_not(entry, now) == NULL);
+}
+
+/* Sends the probes of a list, of which *left may still be sent. */
+static void probe(struct cache *cache, struct lru *lru, unsigned *left)
 {
     struct freshness_now now = freshness_now();
     struct cache_entry *entry, *next;
-    unsigned probes = 0;
+
+    for (entry = TAILQ_FIRST(&lru->list); entry != NULL; entry = next) {
+        next = TAILQ_NEXT(entry, link);
+        if (!is_probed(entry, now))
+            continue;
+        cache->some_fail = true;
+        if (*left == 0 || cache->background >= BACKGROUND_PROBES)
+            break;
+        if (now.boot < request_retry(entry) || entry->phase != ENTRY_IDLE)
+            continue;
+        --*left;
+        request_start(entry, ENTRY_BACKGROUND);
+    }
+}
+
+void background_probe(struct cache *cache)
+{
+    unsigned left = BACKGROUND_PROBES;
 
     load_probe(cache);
     if (!cache->some_fail)
         return;
     cache->some_fail = false;
-    for (entry = TAILQ_FIRST(&cache->entries.known.list); entry != NULL; entry = next) {
-        next = TAILQ_NEXT(entry, link);
-        if (entry->state != ENTRY_STALE || freshness_why_not(entry, now) != NULL)
-            continue;
-        cache->some_fail = true;
-        if (probes == BACKGROUND_PROBES || cache->background >= BACKGROUND_PROBES)
-            break;
-        if (now.boot < request_retry(entry) || entry->phase != ENTRY_IDLE)
-            continue;
-        probes++;
-        request_start(entry, ENTRY_BACKGROUND);
-    }
+    /* An environment whose document could not be read may be withheld without one. */
+    if (cache->entries.withheld > 0)
+        probe(cache, &cache->entries.unknown, &left);
+    probe(cache, &cache->entries.known, &left);
 }
 
 /*

@@ -2914,6 +2914,49 @@ static void test_guard_of_refused(void **state)
     assert_false(figures.guarded);
 }
 
+/* Whether an absence is withheld. */
+static bool is_guarded(void)
+{
+    struct cache_figures figures;
+
+    cache_look(cache, &figures);
+    return figures.guarded;
+}
+
+/* Has a probe find that the API has env<i> again, an hour after it was last asked for. */
+static void find_again(unsigned i)
+{
+    char name[32], body[1024];
+
+    fake_ms += 3601 * 1000;
+    fake_time += 3601;
+    assert_true(is_guarded());
+    background_probe(cache);
+    loads_are_done();
+    assert_int_equal(pendings, 1);
+    snprintf(name, sizeof name, "env%u", i);
+    snprintf(body, sizeof body, NAMED_DOCUMENT " ", name);
+    api_says_bytes(body);
+    assert_false(is_guarded());
+}
+
+/* An environment that is withheld is probed beyond the bound of its document, and without one,
+ * since as long as it is withheld, no absence of another one is believed. */
+static void test_guard_past_bound(void **state)
+{
+    (void)state;
+    any_name = true;
+    disk.at_once = true;
+    keep_documents();
+    disk.documents = 10;
+    assert_int_equal(turn_absent(GUARD_COUNT + 1), GUARD_COUNT);
+    find_again(GUARD_COUNT);
+    keep_documents();
+    no_local_accounts = true; /* no stored document may be used */
+    assert_int_equal(turn_absent(GUARD_COUNT + 1), GUARD_COUNT);
+    find_again(GUARD_COUNT);
+}
+
 /* Asks a new cache for staging, of which there is that file. Returns whether the file served. */
 static bool serves(const char *body, size_t length)
 {
@@ -3987,6 +4030,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_guard_flapping),
     TEST(test_guard_of_refused),
     TEST(test_guard_of_bad_disk),
+    TEST(test_guard_past_bound),
     TEST(test_unknown_names),
     TEST(test_other_api_many),
     TEST(test_budgets),
