@@ -306,7 +306,7 @@ bool cache_confirm_absent(struct cache *cache, const char *project, const char *
 
 /* Forgets all entries of a list. A forgotten entry is added to the list of unknown entries, which
  * may be the same list; so the loop handles only as many entries as the list had at first. */
-static void forget_all(struct lru *lru, enum cache_change change, bool keeps_issued)
+static void forget_all(struct lru *lru, bool keeps_issued)
 {
     struct cache_entry *entry, *next;
     size_t n = lru->used;
@@ -320,8 +320,9 @@ static void forget_all(struct lru *lru, enum cache_change change, bool keeps_iss
         /* A reload must not bring back an older document, signed by a key that is still used. */
         if (keeps_issued)
             entry->issued = issued;
-        /* After a failed write the disk may have an older document, which is not read. */
-        if (change == CACHE_OTHER_SIGNERS && entry->stored != ENTRY_STORE_FAILED)
+        /* The disk may have a document of the new API, or one that a new key has signed. After a
+         * failed write it may have an older one than was used, which is not read. */
+        if (entry->stored != ENTRY_STORE_FAILED)
             entry->loaded = false;
     }
 }
@@ -372,8 +373,8 @@ void cache_configure(struct cache *cache, enum cache_change change)
         return;
     /* The unknown entries come first, because the known ones join their list when they are
      * forgotten. */
-    forget_all(&cache->entries.unknown, change, keeps_issued);
-    forget_all(&cache->entries.known, change, keeps_issued);
+    forget_all(&cache->entries.unknown, keeps_issued);
+    forget_all(&cache->entries.known, keeps_issued);
 }
 
 /* ---- What operators see ---- */

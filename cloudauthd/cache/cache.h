@@ -180,10 +180,10 @@ enum cache_change {
     CACHE_SAME = 0,      /* they stay */
     CACHE_OTHER_HOST,    /* they stay: host_id has changed. The next confirmation of each is stored,
                             since documents of another host are not used after a restart */
-    CACHE_OTHER_API,     /* they are dropped: access_url has changed */
+    CACHE_OTHER_API,     /* they are dropped: access_url has changed. Documents on the disk are read
+                            again, as after a restart, and used if they are of the new API */
     CACHE_OTHER_SIGNERS, /* they are dropped: signing_key has changed. Documents on the disk are
-                            read again, as after a restart, and used if one of the keys has signed
-                            them */
+                            read again, and used if one of the keys has signed them */
 };
 
 /* Applies the settings that are now in *conf of cache_setup, and ends all back-offs. */

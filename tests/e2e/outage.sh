@@ -103,6 +103,24 @@ test_names_last() {
     known abcdefghij_stg 200002
 }
 
+# in an outage access_url is changed by mistake, and changed back: the last good documents serve again
+test_url_changed_back() {
+    nginx_start
+    configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH" 'keys_fresh = 0s'
+    daemon_reload
+    enters alice abcdefghij
+    nginx_stop
+    enters alice abcdefghij
+    configure "access_url = http://127.0.0.1:1/$API_PATH" 'keys_fresh = 0s'
+    daemon_reload
+    refused alice abcdefghij
+    configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH" 'keys_fresh = 0s'
+    daemon_reload
+    enters alice abcdefghij
+    audit 'grant account=abcdefghij .*source=cache'
+    known abcdefghij 200001
+}
+
 # Whether a document is in memory, and neither status nor the metrics say an age.
 has_no_age() {
     cloudauthctl status >/root/status || true

@@ -147,7 +147,7 @@ static struct {
     int error;              /* of reading a file that is not there */
     const char *unreadable; /* the environment of a file that cannot be read */
     size_t reads;
-    bool foreign;  /* all documents are of another host */
+    bool foreign;  /* all documents are of another host or API */
     bool ageless;  /* the age of no document is known */
     bool unlisted; /* the documents cannot be listed */
     uint64_t documents;
@@ -3063,6 +3063,7 @@ static void test_other_api_many(void **state)
         ask_for(&client, name, "production");
         api_says(API_ABSENT, "");
     }
+    disk.foreign = true;
     cache_configure(cache, CACHE_OTHER_API);
     for (unsigned i = 0; i < 10; i++) {
         snprintf(name, sizeof name, "abcdefgh%02u", i);
@@ -3504,9 +3505,9 @@ static void test_signed_not_restored_by_other_api(void **state)
     disk.at_once = true;
     keep_documents();
     told_by(issued(0), CACHE_DOCUMENT);
+    disk.foreign = true;
     cache_configure(cache, CACHE_OTHER_API);
     told_by(issued(-1), CACHE_UNAVAILABLE);
-    disk.foreign = true;
     start_cache();
     told_by(issued(-1), CACHE_UNAVAILABLE);
     told_by(issued(0), CACHE_DOCUMENT);
@@ -3590,11 +3591,61 @@ static void test_other_api_after_boot(void **state)
     conf.keys_fresh = 60;
     ask(&client, CACHE_KEYS);
     api_says(API_DOCUMENT, "");
+    disk.foreign = true;
     cache_configure(cache, CACHE_OTHER_API);
     disk_says_done();
+    loads_are_done();
     assert_int_equal(client.answers, 0);
     api_says(API_OUTAGE, "");
     assert_told(&client, CACHE_UNAVAILABLE);
+}
+
+/* Another access_url, whose API does not answer. */
+static void go_away(void)
+{
+    fake_ms += 10000;
+    fake_time += 10;
+    disk.foreign = true;
+    cache_configure(cache, CACHE_OTHER_API);
+}
+
+/* And the former one again, whose API does not answer either. Returns what a client is told. */
+static enum cache_result come_back(void)
+{
+    struct client client;
+
+    ask(&client, CACHE_KEYS);
+    api_says(API_OUTAGE, "");
+    assert_told(&client, CACHE_UNAVAILABLE);
+    disk.foreign = false;
+    cache_configure(cache, CACHE_OTHER_API);
+    ask(&client, CACHE_KEYS);
+    api_says(API_OUTAGE, "");
+    assert_int_equal(client.answers, 1);
+    return client.result;
+}
+
+/* In an outage access_url is changed, and changed back: the stored document serves again, unless
+ * the disk has refused a newer one. */
+static void test_other_api_and_back(void **state)
+{
+    struct client client;
+
+    (void)state;
+    disk.at_once = true;
+    keep_documents();
+    learn("");
+    go_away();
+    assert_int_equal(come_back(), CACHE_DOCUMENT);
+    disk.at_once = false;
+    disk.fails = true;
+    fake_ms += 61000;
+    ask(&client, CACHE_KEYS);
+    api_says(API_DOCUMENT, ",\"extra\":1");
+    disk_says_done();
+    assert_told(&client, CACHE_DOCUMENT);
+    go_away();
+    assert_int_equal(come_back(), CACHE_UNAVAILABLE);
 }
 
 /* A stored document binds its ids again also where its signature is by a key that is gone. It is
@@ -3990,6 +4041,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_file_is_looked_at_every_time),
     TEST(test_other_api),
     TEST(test_other_api_after_boot),
+    TEST(test_other_api_and_back),
     TEST(test_large),
     TEST(test_tombstone_and_services),
     TEST(test_services_hang),
