@@ -51,7 +51,8 @@ int64_t limits_back_off(unsigned failures, uint32_t retry_after);
  * once, for the ten minutes after the last time. While any answer is withheld, every further
  * absence is withheld as well. An answer stays withheld until an operator confirms it or the API
  * says that the environment exists. An environment whose ids are bound counts as known if its
- * stored document could not be read. A zeroed guard has seen no absence.
+ * stored document could not be read, or is not used: after a change of access_url all are of
+ * another API. A zeroed guard has seen no absence.
  */
 #define GUARD_COUNT   3
 #define GUARD_PERCENT 20

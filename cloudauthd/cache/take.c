@@ -109,19 +109,21 @@ static size_t known(const struct cache *cache)
     return figures.documents < bound ? (size_t)figures.documents : bound;
 }
 
-/* Whether the environment has a document, or probably one that could not be read from the disk. */
+/* Whether the environment has a document, or probably one on the disk that could not be read or is
+ * not used: if access_url is wrong, for instance, all of them are of another API. */
 static bool has_document(const struct cache_entry *entry)
 {
     return entry->document != NULL ||
-           (!entry->loaded && entry->load_failures > 0 &&
+           (entry->asked == 0 && entry->stored != ENTRY_NOT_STORED &&
             admission_is_bound(entry->cache->setup.admission, entry->project, entry->environment));
 }
 
-static void take_absence(struct cache_entry *entry)
+/* is_stored: a tombstone from the store says so, which was believed before. */
+static void take_absence(struct cache_entry *entry, bool is_stored)
 {
     struct cache *cache = entry->cache;
 
-    if (has_document(entry) && entry->absence != ENTRY_CONFIRMED &&
+    if (!is_stored && has_document(entry) && entry->absence != ENTRY_CONFIRMED &&
         (cache->entries.withheld > 0 ||
          !limits_believe_absence(&cache->guard, known(cache), &entry->counted,
                                  freshness_now().boot))) {
@@ -213,7 +215,7 @@ static void take_document(struct cache_entry *entry, struct reading *reading, in
     issued = document->issued_at;
     if (document->status == DOCUMENT_DELETED) {
         document_free(document);
-        take_absence(entry);
+        take_absence(entry, is_stored);
     } else {
         use_document(entry, reading, asked_wall, is_stored);
     }
@@ -253,7 +255,7 @@ static void apply_verdict(struct cache_entry *entry, struct reading *reading,
         if (entry->cache->signers.n > 0)
             fail(entry, "absent without a signed tombstone");
         else
-            take_absence(entry);
+            take_absence(entry, false);
         break;
     case API_OUTAGE:
         fail(entry, reading->result->detail);

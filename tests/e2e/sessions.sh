@@ -530,6 +530,33 @@ test_mass_absence() {
     hang_up
 }
 
+# a reload with a wrong access_url is no end of all environments: three are believed, sessions and documents of the others stay
+test_wrong_url() {
+    local n
+    api_rechecks
+    for n in {3..8}; do
+        jq ".environment.name = \"staging$n\" | .account += {uid: 20010$n, gid: 20010$n, home: \"/app/abcdefghij_stg$n\"}" \
+            "$ACCESS/abcdefghij/staging.json" >"$ACCESS/abcdefghij/staging$n.json"
+        mkdir -p "/app/abcdefghij_stg$n"
+        chown "20010$n:20010$n" "/app/abcdefghij_stg$n"
+        stays "of$n" alice "abcdefghij_stg$n"
+    done
+    wait_for listed_are 6
+    configure "access_url = http://127.0.0.1:$API_PORT/v1/project/{project}/environments/{environment}/ssh-access" \
+        'keys_fresh = 1' 'session_recheck = 1'
+    daemon_reload
+    wait_for listed_are 3
+    cloudauthctl refresh --all >/dev/null || true
+    listed_are 3
+    same 3 "$(find /var/lib/cloudauth/documents -name 'abcdefghij.staging?' | wc -l)"
+    same not-believed "$(cloudauthctl status --json | jq -r .absences)"
+    configure "access_url = http://127.0.0.1:$API_PORT/$API_PATH" 'keys_fresh = 1' 'session_recheck = 1'
+    daemon_reload
+    for n in {3..8}; do enters alice "abcdefghij_stg$n"; done
+    same believed "$(cloudauthctl status --json | jq -r .absences)"
+    hang_up
+}
+
 # session_max_stale: a longer outage ends sessions, with a reason of its own
 test_max_stale() {
     api_rechecks 'session_max_stale = 4'

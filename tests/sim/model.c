@@ -407,6 +407,7 @@ void model_forget(void)
     for (int i = 0; i < world->environments; i++) {
         struct environment *e = &world->environment[i];
         e->former = most_issued(e);
+        e->left = true;
         e->goods = 0;
         e->stuck = e->unsure = e->failed = false;
         forget_absence(e);
@@ -564,7 +565,7 @@ void model_damaged(const char *name)
 
 /* ---- Many absences (cloudauthd(8), "Freshness and outages") ---- */
 
-/* Whether the daemon has a document of the environment that it may use. */
+/* Whether the daemon has a document of the environment that it may use, or one of another API. */
 static enum verdict has_document(const struct environment *e)
 {
     const struct good *good = only(e);
@@ -573,7 +574,7 @@ static enum verdict has_document(const struct environment *e)
     for (int i = 0; i < e->goods; i++)
         none = none && e->good[i].version == ABSENT;
     if (none)
-        return NO;
+        return e->left ? EITHER : NO;
     return good != NULL && !good->dead && !is_unusable(e) &&
                    (good->version == ABSENT || has_sure_ids(e, good->version)) &&
                    (good->incarnation == world->incarnations ||
@@ -686,6 +687,7 @@ void model_answered(int environment, const struct good *good)
     /* It takes no document then, but may hear that the one that it has is still current. */
     e->unsure = good->doubtful || believed == EITHER || (is_unusable(e) && good->version != ABSENT);
     e->failed = e->unsure;
+    e->left = e->left && (e->unsure || world->disk_failed);
     if (good->version != ABSENT)
         bind_ids(e, good->version, !e->unsure && e->released == 0);
     if (e->goods > 0)

@@ -209,6 +209,7 @@ struct environment {
     bool confirmed;    /* an operator has confirmed it: the next such answer is believed */
     int64_t tombstone; /* issued_at of the last tombstone that was not believed, or 0 */
     int64_t former;    /* issued_at of the last document that another API was believed, or 0 */
+    bool left;         /* the disk may have a document of another API */
     int envelope;      /* the last one that the publisher has signed of it; -1: none */
     bool local[KINDS]; /* a local user or group has the login name */
     enum local_id local_id;

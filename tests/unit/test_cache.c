@@ -1742,8 +1742,8 @@ void foreign_each(const char *database, foreign_service *each, void *arg)
     (void)arg;
 }
 
-#define TOMBSTONE                                                                                  \
-    "{\"version\":1,\"project\":\"abcdefghij\",\"environment\":{\"name\":\"staging\","             \
+#define NAMED_TOMBSTONE                                                                            \
+    "{\"version\":1,\"project\":\"abcdefghij\",\"environment\":{\"name\":\"%s\","                  \
     "\"status\":\"deleted\"}%s}"
 
 /* No other name service is asked for the ids of a tombstone, which has none. */
@@ -1757,7 +1757,7 @@ static void test_tombstone_and_services(void **state)
     unbound = true;
     start_cache();
     ask(&client, CACHE_KEYS);
-    snprintf(tombstone, sizeof tombstone, TOMBSTONE, "");
+    snprintf(tombstone, sizeof tombstone, NAMED_TOMBSTONE, "staging", "");
     api_says_bytes(tombstone);
     worker_is_done();
     assert_told(&client, CACHE_ABSENT);
@@ -2809,6 +2809,15 @@ static void test_failing(void **state)
     assert_string_equal(failing(), "damaged ");
 }
 
+/* Whether an absence is withheld. */
+static bool is_guarded(void)
+{
+    struct cache_figures figures;
+
+    cache_look(cache, &figures);
+    return figures.guarded;
+}
+
 /* Lets the API say that so many environments are absent; returns how many are. */
 static unsigned turn_absent(unsigned n)
 {
@@ -2859,6 +2868,55 @@ static void test_guard_of_bad_disk(void **state)
     unbound = true; /* these have no documents */
     keep_documents();
     assert_int_equal(turn_absent(8), 8);
+}
+
+/* Nor where the stored documents are of another API, because access_url is wrong: after a restart,
+ * and after a reload. */
+static void test_guard_of_other_api(void **state)
+{
+    struct client client;
+    char name[32];
+
+    (void)state;
+    any_name = true;
+    disk.no_memory = true;
+    keep_documents();
+    disk.documents = 10;
+    disk.foreign = true;
+    assert_int_equal(turn_absent(8), GUARD_COUNT);
+    assert_true(is_guarded());
+    disk.foreign = false;
+    start_cache();
+    for (unsigned i = 0; i < 8; i++) {
+        snprintf(name, sizeof name, "env%u", i);
+        ask_for(&client, "abcdefghij", name);
+        assert_told(&client, CACHE_DOCUMENT);
+    }
+    disk.foreign = true;
+    cache_configure(cache, CACHE_OTHER_API);
+    assert_int_equal(turn_absent(8), GUARD_COUNT);
+    assert_true(is_guarded());
+}
+
+/* An environment whose absence was believed has no document, even if the disk has refused to remove
+ * the file and the API has failed since: its absence is believed again. */
+static void test_guard_of_absent(void **state)
+{
+    struct client client = {.waiter = {.answered = on_answer, .arg = &client}};
+
+    (void)state;
+    any_name = true;
+    disk.no_memory = true;
+    keep_documents();
+    disk.documents = 10;
+    assert_int_equal(turn_absent(8), GUARD_COUNT);
+    fake_ms += 60000;
+    put_question("abcdefghij", "env0", CACHE_NOW, &client.waiter);
+    api_says(API_OUTAGE, "");
+    assert_told(&client, CACHE_UNAVAILABLE);
+    put_question("abcdefghij", "env0", CACHE_NOW, &client.waiter);
+    api_says(API_ABSENT, "");
+    assert_int_equal(client.result, CACHE_ABSENT);
 }
 
 /* One environment that the API loses and finds again and again is absent each time. */
@@ -2912,15 +2970,6 @@ static void test_guard_of_refused(void **state)
     }
     cache_look(cache, &figures);
     assert_false(figures.guarded);
-}
-
-/* Whether an absence is withheld. */
-static bool is_guarded(void)
-{
-    struct cache_figures figures;
-
-    cache_look(cache, &figures);
-    return figures.guarded;
 }
 
 /* Has a probe find that the API has env<i> again, an hour after it was last asked for. */
@@ -3419,7 +3468,7 @@ static void test_signed_absence(void **state)
     assert_true(client.stale);
     fake_ms += 61000;
     ask(&client, CACHE_KEYS);
-    snprintf(tombstone, sizeof tombstone, TOMBSTONE, issued(1));
+    snprintf(tombstone, sizeof tombstone, NAMED_TOMBSTONE, "staging", issued(1));
     sign(PAYLOAD_TYPE, tombstone, tombstone, envelope, sizeof envelope);
     api_says_bytes(envelope);
     client = told_at_once(CACHE_KEYS, CACHE_ABSENT);
@@ -3438,6 +3487,33 @@ static void test_signed_absence(void **state)
     told_by(issued(0), CACHE_UNAVAILABLE);
     assert_int_equal(disk.reads, 12001);
     told_by(issued(2), CACHE_DOCUMENT);
+    EVP_PKEY_free(signer);
+}
+
+/* The tombstones on the disk were believed before: after a restart no guard counts them. */
+static void test_signed_tombstones_stored(void **state)
+{
+    char name[32], tombstone[512], envelope[4096];
+    struct client client;
+
+    (void)state;
+    any_name = true;
+    keep_documents();
+    use_signatures();
+    disk.documents = 10;
+    for (unsigned i = 0; i < 8; i++) {
+        struct stored_document kept = {.project = "abcdefghij",
+                                       .environment = name,
+                                       .asked = fake_ms,
+                                       .asked_wall = fake_time};
+        snprintf(name, sizeof name, "env%u", i);
+        snprintf(tombstone, sizeof tombstone, NAMED_TOMBSTONE, name, issued(0));
+        sign(PAYLOAD_TYPE, tombstone, tombstone, envelope, sizeof envelope);
+        keep(&kept, envelope, strlen(envelope));
+        ask_for(&client, "abcdefghij", name);
+        assert_told(&client, CACHE_ABSENT);
+    }
+    assert_false(is_guarded());
     EVP_PKEY_free(signer);
 }
 
@@ -3674,7 +3750,7 @@ static void test_bind_signed(void **state)
     ask(&client, CACHE_ACCOUNT);
     api_says(API_OUTAGE, "");
     assert_told(&client, CACHE_UNAVAILABLE);
-    snprintf(payload, sizeof payload, TOMBSTONE, issued(0));
+    snprintf(payload, sizeof payload, NAMED_TOMBSTONE, "staging", issued(0));
     sign(PAYLOAD_TYPE, payload, payload, envelope, sizeof envelope);
     keep(&kept, envelope, strlen(envelope));
     bind_stored();
@@ -4082,6 +4158,8 @@ static const struct CMUnitTest tests[] = {
     TEST(test_guard_flapping),
     TEST(test_guard_of_refused),
     TEST(test_guard_of_bad_disk),
+    TEST(test_guard_of_other_api),
+    TEST(test_guard_of_absent),
     TEST(test_guard_past_bound),
     TEST(test_unknown_names),
     TEST(test_other_api_many),
@@ -4121,6 +4199,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_signed_after_clock_put_back),
     TEST(test_unsigned_is_refused),
     TEST(test_signed_absence),
+    TEST(test_signed_tombstones_stored),
     TEST(test_signed_not_restored_by_clock),
     TEST(test_signed_not_restored_by_other_api),
     TEST(test_signed_keys_replaced),
