@@ -69,6 +69,7 @@ struct reply {
         REPLY_ABSENT
     } kind;
     const char *body;     /* REPLY_BODY: what comes with status 200 */
+    bool is_document;     /* which is valid, but not for this host */
     int64_t milliseconds; /* how long it takes */
     uint32_t retry_after;
     struct envelope envelope;

@@ -514,11 +514,12 @@ void model_rebound(const struct order *order, const char *reason)
     }
 }
 
-/* Whether a release certainly counts: a start does not trust those in a damaged list, where a later
- * line may be lost. */
+/* Whether a release certainly counts. After a start it does not if the ids may have been bound
+ * again, or if the list is damaged, where that line may be lost. */
 static bool is_released(const struct environment *e)
 {
-    return e->released > 0 && (e->released_in == world->incarnations || !world->owners_damaged);
+    return e->released > 0 && (e->released_in == world->incarnations ||
+                               (e->binding == UNBOUND && !world->owners_damaged));
 }
 
 /* Whether the daemon has lost the document: its ids were released before the daemon's start. */
@@ -633,6 +634,11 @@ static void see_again(struct environment *e, bool doubtful)
     forget_absence(e);
     e->doubted = doubted;
     e->tombstone = tombstone;
+}
+
+void model_refuses(int environment)
+{
+    see_again(&world->environment[environment], true);
 }
 
 /* The API has said that the environment is absent. Returns whether the daemon believes it. */
@@ -1181,6 +1187,9 @@ void model_rest(void)
          * that are not its own. */
         if (only(e) == NULL || (is_any_released() && !has_sure_ids(e, e->good[0].version)) ||
             (e->good[0].signers != 0 && world->clock_set))
+            continue;
+        /* The daemon has heard since of a document that it may not use: that is an outage. */
+        if (e->good[0].version == ABSENT && e->failed)
             continue;
         /* An answer that has just come is judged at the next recheck. */
         if (world->lived - e->good[0].came < SECOND * (world->settings.session_recheck + 2))

@@ -252,6 +252,8 @@ static void deliver(size_t i)
             request.good.signers, good == EITHER ? ", perhaps" : "");
         if (request.origin == world->origin) /* else it is of another API */
             model_answered(request.environment, good != NO ? &request.good : NULL);
+        if (request.reply.is_document && !request.is_signed)
+            model_refuses(request.environment);
         e->asked = -1;
     }
     request.done(request.arg, &result);

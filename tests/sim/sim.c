@@ -495,7 +495,9 @@ static struct reply fault(int environment)
     case 3:
         scenario_write(environment, e->now, 0, faulty, sizeof faulty);
         memcpy(strstr(faulty, "\"uid\":7"), "\"uid\":9", 7);
-        return body_of("a uid out of range", faulty);
+        reply = body_of("a uid out of range", faulty);
+        reply.is_document = true;
+        return reply;
     default:
         return fault_reply(environment);
     }

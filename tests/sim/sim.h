@@ -417,6 +417,9 @@ enum verdict model_takes(int environment, const struct envelope *envelope);
 /* The API's answer has come to the daemon, good or not. */
 void model_answered(int environment, const struct good *good);
 
+/* It was a document that the host does not use. */
+void model_refuses(int environment);
+
 /* An answer of the change feed has come, with all its pages, that names these; NULL: a failure. */
 void model_feed(const bool named[ENVIRONMENTS], bool whole);
 
