@@ -266,8 +266,11 @@ test_rebind_meanwhile() {
     wait "$rebind" || true # it waits 10 seconds for the daemon
     logged 'the binding of uid 200002 and gid 200002 to abcdefghij/staging is released'
     wait_for enters alice abcdefghij_stg
+    wait_for unused 200002
     rm /root/hold /root/begun /root/go
 }
+
+unused() { ! pgrep -u "$1"; }
 
 writes_owners() { find "/proc/$(daemon_pid)/fd" -lname /var/lib/cloudauth/owners | grep -q .; }
 
@@ -376,6 +379,7 @@ test_rebind_outage() {
 # rebind releases nothing if the disk refuses the change
 test_rebind_disk() {
     enters alice abcdefghij_stg
+    wait_for unused 200002
     document abcdefghij staging '.account.uid = 200042 | .account.gid = 200042'
     mount --bind /var/lib/cloudauth/owners /var/lib/cloudauth/owners
     trap 'umount /var/lib/cloudauth/owners' EXIT
@@ -384,4 +388,5 @@ test_rebind_disk() {
     known abcdefghij_stg 200002
     document abcdefghij staging '.account.uid = 200002 | .account.gid = 200002'
     enters alice abcdefghij_stg
+    wait_for unused 200002
 }
