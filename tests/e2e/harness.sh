@@ -4,7 +4,8 @@
 # Runs the tests of one file, inside the sandbox (tests/e2e/run does that). A test is a function
 # test_..., with one line of comment above it, its description. It runs in a shell with
 # `set -e`, so that the first command that fails is the failure; its output is then shown. Every test
-# finds the host as host_up left it, with an empty cache.
+# finds the host as host_up left it, with an empty cache. A test also fails if a daemon that it started has ended by
+# itself, or by any signal but KILL.
 #
 # Functions for tests, besides those of tests/sandbox/host.sh:
 #
@@ -203,6 +204,23 @@ run_test() {
     ) >"$captured" 2>&1
 }
 
+# Stops the daemon. Fails if it, or one that was started before it, has not ended as it was asked to, or by KILL (137).
+daemons_ended() {
+    local file status asked bad=0
+    daemon_stop
+    for file in "$ENDS"/*[0-9]; do
+        [[ -e $file ]] || break
+        status=255 asked=-1
+        if wait_for test -s "$file"; then read -r status <"$file"; else kill -KILL "${file##*/}"; fi
+        if [[ -e $file.asked ]]; then read -r asked <"$file.asked"; fi
+        ((status == 137 || status <= asked)) && continue
+        echo "cloudauthd (${file##*/}) has ended with status $status (255: not at all), and was not asked to"
+        bad=1
+    done
+    rm -f "$ENDS"/*
+    return $bad
+}
+
 report() {
     local status=$1 name=$2 text=$3
     count=$((count + 1))
@@ -257,6 +275,7 @@ run_file() {
             run_test "$name"
             status=$?
         fi
+        daemons_ended >>"$captured" 2>&1 || status=1
         took "$start" "$ran"
         report "$status" "$name" "$text"
     done 9< <(tests_of "$1")

@@ -45,6 +45,7 @@ laden() {
     stop_daemon "$daemon"
     end_client
     sends "$1"
+    daemon_may_end 0
     kill -TERM "$daemon"
     kill -CONT "$daemon"
     wait_for gone "$daemon"
@@ -74,6 +75,7 @@ test_descriptors_flood() {
     document abcdefghij staging '.users |= map(select(.username != "bob"))'
     refused bob abcdefghij_stg
     cloudauthctl status >/dev/null
+    daemon_may_end 0
     kill -TERM "$daemon"
     wait_for gone "$daemon"
     end_client

@@ -186,9 +186,7 @@ test_flipped_bytes() {
             substr($_, $ARGV[0], 1) ^= chr(1 << ($ARGV[1] % 8));
             open F, ">", $ARGV[2]; print F $_' "$at" "$i" $DOCUMENTS/abcdefghij.production
         chown cloudauth: $DOCUMENTS/abcdefghij.production
-        /usr/sbin/cloudauthd -f </dev/null >/dev/null 2>&1 &
-        echo $! >/run/cloudauthd.pid
-        wait_for daemon_answers
+        daemon_start
         fails getent passwd abcdefghij
         daemon_stop
     done
@@ -242,13 +240,15 @@ test_full_disk() {
     umount /var/lib/cloudauth
 }
 
-# No thread of the daemon gets further than a call on the state directory, as on a disk that hangs.
+# No thread of the daemon gets further than a call on the state directory, as on a disk that hangs, until disk_goes_on.
 disk_hangs() {
     strace -f -qq -p "$(daemon_pid)" -o /dev/null -P /var/lib/cloudauth -P $DOCUMENTS \
         -P "$SNAPSHOT" -e trace=pwrite64,openat,fsync,renameat2,unlinkat \
         -e inject=pwrite64,openat,fsync,renameat2,unlinkat:delay_enter=600000000 &
+    tracer=$!
     wait_for is_traced "$(daemon_pid)"
 }
+disk_goes_on() { kill "$tracer"; }
 
 # Whether the change of a record of the snapshot waits for the disk.
 waits() {
@@ -275,7 +275,7 @@ test_hung_disk() {
     enters alice abcdefghij
     cloudauthctl status >/dev/null
     fails snapshot_has elsewhere
-    kill %1
+    disk_goes_on
     wait_jobs
     refused alice abcdefghij_stg
     wait_for snapshot_has elsewhere
@@ -301,6 +301,6 @@ test_hung_disk_ends() {
     wait_for ended b
     audit 'end account=abcdefghij_stg .*user=bob .*reason=denied'
     fails gone $!
-    kill %1
+    disk_goes_on
     wait_for listed_are 0
 }

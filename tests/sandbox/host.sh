@@ -7,6 +7,7 @@
 #   host_up             installs, sets up and starts everything
 #   host_reset          the state after host_up again: documents, configuration, an empty cache
 #   daemon_start, daemon_stop, daemon_reload, sshd_start, nginx_start, syslog_start
+#   daemon_may_end STATUS      the daemon may end with a status up to that: 0 by TERM, 127 without a signal
 #   document PROJECT ENVIRONMENT FILTER    edits an access document by a jq filter, atomically
 #   configure LINE...   the configuration of host_up, and these lines
 #
@@ -57,7 +58,8 @@ wait_for() {
 }
 
 # wait_jobs: until each job of this shell has ended. wait(1) without operands also waits for a process substitution that the
-# shell's parent had not reaped when it made this subshell, that is until no child is left: the daemon is one, though no job.
+# shell's parent had not reaped when it made this subshell, that is until no child is left: the parent of the daemon is one,
+# though no job.
 wait_jobs() {
     local pid
     for pid in $(jobs -p); do
@@ -231,19 +233,38 @@ syslog_pid() { cat /run/syslogd.pid; }
 
 daemon_pid() { cat /run/cloudauthd.pid 2>/dev/null; }
 
+# Of each daemon that daemon_start has started: PID, which is empty until it has ended, and then has its status, as wait(1)
+# says it; and PID.asked, the highest status with which it may end (daemon_may_end).
+ENDS=/run/cloudauthd.ends
+[[ -d $ENDS ]] || mkdir $ENDS
+
 daemon_start() {
-    local pid
-    rm -f /run/cloudauth/socket
-    "${CLOUDAUTHD:-/usr/sbin/cloudauthd}" -f </dev/null >>/var/log/cloudauthd.log 2>&1 &
-    pid=$!
-    echo $pid >/run/cloudauthd.pid
+    rm -f /run/cloudauth/socket /run/cloudauthd.pid
+    daemon_run </dev/null >/dev/null 2>&1 &
     disown
     # One that has ended is not waited for.
-    wait_for daemon_began $pid && daemon_answers && return
+    wait_for daemon_began && daemon_answers && return
+    daemon_may_end 127
     tail -n 5 /var/log/cloudauthd.log
     return 1
 }
-daemon_began() { daemon_answers || gone "$1"; }
+daemon_began() { [[ -s /run/cloudauthd.pid ]] && { daemon_answers || gone "$(daemon_pid)"; }; }
+
+# In a shell of its own, which outlives that of the test, and holds none of its descriptors.
+daemon_run() {
+    local fd status=0
+    for fd in /proc/"$BASHPID"/fd/*; do
+        fd=${fd##*/}
+        ((fd <= 2)) || exec {fd}>&-
+    done
+    "${CLOUDAUTHD:-/usr/sbin/cloudauthd}" -f >>/var/log/cloudauthd.log 2>&1 &
+    : >"$ENDS/$!"
+    echo $! >/run/cloudauthd.pid
+    wait $! || status=$?
+    echo $status >"$ENDS/$!"
+}
+
+daemon_may_end() { echo "$1" >"$ENDS/$(daemon_pid).asked"; }
 
 # Whether it listens; the socket's file is there a moment earlier. The kernel's list takes a tenth of what a perl(1) that
 # connects would take: 10000 is "listens", 5 is SOCK_SEQPACKET.
@@ -254,6 +275,8 @@ daemon_answers() {
 daemon_stop() {
     local pid
     pid=$(daemon_pid) || return 0
+    # One that did not start in time may still end by itself.
+    if alive "$pid" && [[ ! -e $ENDS/$pid.asked ]]; then daemon_may_end 0; fi
     stop "$pid"
     rm -f /run/cloudauthd.pid
 }
