@@ -82,7 +82,7 @@ test_problem() {
     serve api 'location ^~ /v1/ { default_type application/problem+json; return 403
         "{\"title\":\"Bad\",\"detail\":\"unknown: $http_authorization\"}"; }'
     mark
-    unknown abcdefghij_stg2
+    unavailable abcdefghij_stg2
     logged 'status 403\) "Bad" \(withheld'
     nowhere "$SECRET"
 }
@@ -92,7 +92,7 @@ test_no_token() {
     authorized "Bearer $SECRET"
     serve api "$BEARER"
     by_https
-    unknown abcdefghij
+    unavailable abcdefghij
     logged 'status 401'
 }
 
@@ -111,7 +111,7 @@ test_token_readable() {
     chmod 440 "$TOKEN"
     unusable 'accessible to others than its owner'
     chmod 404 "$TOKEN"
-    unknown abcdefghij_stg2
+    unavailable abcdefghij_stg2
     chmod 600 "$TOKEN"
     wait_for known abcdefghij_stg 200002
 }

@@ -2,13 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 # Documents that are spoilt: what makes one invalid, and what is only left out of it.
 
-# invalid FILTER REGEX: production with that filter opens nothing, is no account, and the log says why.
+# opens_nothing REGEX: production is refused, and no account; the log says why, and staging is as before.
+opens_nothing() {
+    refused alice abcdefghij
+    unavailable abcdefghij
+    logged "$1"
+    enters alice abcdefghij_stg
+}
+
+# invalid FILTER REGEX: production with that filter opens nothing.
 invalid() {
     document abcdefghij production "$1"
-    refused alice abcdefghij
-    unknown abcdefghij
-    logged "$2"
-    enters alice abcdefghij_stg
+    opens_nothing "$2"
 }
 
 # spoilt FILTER REGEX: production with that filter lets alice in, and log, check, keys and explain say what is
@@ -46,7 +51,7 @@ test_home_elsewhere() {
         invalid ".account.home = \"$home\"" "account.home: this host's homes does not allow $home$"
     done
     document abcdefghij production '.account.home = "/srv/web/x"'
-    unknown abcdefghij
+    unavailable abcdefghij
     contains "$(cloudauthctl doctor || true)" 'add the homes to .homes.'
     configure 'homes = /app/* /srv/web/*'
     daemon_reload
@@ -58,7 +63,7 @@ test_home_elsewhere() {
 test_home_of_app() {
     local name=abcdefg123abc-smith-a12b34c--backoffice
     document abcdefg123abc smith-a12b34c '.apps.backoffice.home = "/etc/cron.d"'
-    unknown $name
+    unavailable $name
     refused alice $name
     logged "apps.backoffice.home: this host's homes does not allow /etc/cron.d"
     enters alice abcdefg123abc-smith-a12b34c
@@ -89,6 +94,11 @@ test_local_group_name() {
     echo 'abcdefghij:x:1577:' >>/etc/group
     refused alice abcdefghij
     unknown abcdefghij
+    cloudauthctl explain --json abcdefghij "$KEYS/alice.pub" >/root/explained || true
+    same local-user "$(jq -r .decision /root/explained)"
+    enters alice abcdefghij_stg
+    sed -i '/^abcdefghij:/d' /etc/group
+    wait_for enters alice abcdefghij
 }
 
 # the uid of another environment
@@ -270,15 +280,13 @@ test_ill_typed() {
 # a member that occurs twice
 test_twice() {
     sed -i '0,/"version": 1,/s//"version": 1, "version": 1,/' "$ACCESS/abcdefghij/production.json"
-    refused alice abcdefghij
-    unknown abcdefghij
+    opens_nothing 'abcdefghij/production: .*version: given twice'
 }
 
 # half a document
 test_truncated() {
     truncate -s 1000 "$ACCESS/abcdefghij/production.json"
-    refused alice abcdefghij
-    unknown abcdefghij
+    opens_nothing 'abcdefghij/production: .*not JSON: '
 }
 
 # a forward to any destination is left out

@@ -133,6 +133,7 @@ test_project() {
     heard
     refused alice abcdefghij_stg
     refused alice abcdefghij
+    enters bob abcdefghij_stg
     wait_for ended a
     wait_for ended b
     hang_up

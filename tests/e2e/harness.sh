@@ -24,7 +24,9 @@
 #   mark                                       as if the test began now
 #   api_requests                               how many requests nginx has answered since then
 #   same A B, contains TEXT REGEX              comparisons that show both sides
-#   unknown LOGIN, known LOGIN UID             what getent(1) says
+#   known LOGIN UID                            what getent(1) says
+#   unknown LOGIN, unavailable LOGIN           libc says that there is no such account, that it cannot know
+#   nss NAME, nss_says WORD NAME               what libc says: found, absent or unavailable
 #   fails COMMAND...                           the command must fail (`!` does not count under set -e)
 #   snapshot_live, snapshot_has TEXT           accounts.snapshot is in use (and contains TEXT)
 #   note TEXT                                  TEXT is shown below the test's line, also where it passes
@@ -130,9 +132,17 @@ known() {
     contains "$(getent passwd "$1")" "^$1:[*x]:$2:"
 }
 
-unknown() {
-    fails getent passwd "$1"
+# getent(1) has one exit status for both.
+nss() {
+    perl -e '$_ = shift; $! = 0; my @entry = /^[0-9]+$/ ? getpwuid $_ : getpwnam $_;
+        print @entry ? "found" : $! ? "unavailable" : "absent"' "$1"
 }
+
+nss_says() { same "$1" "$(nss "$2")"; }
+
+unknown() { nss_says absent "$1"; }
+
+unavailable() { nss_says unavailable "$1"; }
 
 since() {
     local log=${1:-$AUTH_LOG}

@@ -46,7 +46,7 @@ test_default_range() {
     same 69998 "$(getent group cloud-ssh | cut -d: -f3)"
     same 69999 "$(getent group cloud-sftp | cut -d: -f3)"
     document abcdefghij staging '.account.uid = 200002'
-    unknown abcdefghij_stg
+    unavailable abcdefghij_stg
     refused bob abcdefghij_stg
     # Free by systemd's list and outside of what Debian gives out, as the default range is.
     while read -r id; do
@@ -60,12 +60,12 @@ test_subordinate() {
     echo 'ada:165536:65536' >/etc/subuid
     trap 'rm -f /etc/subuid /etc/subgid' EXIT
     enters alice abcdefghij
-    unknown abcdefghij_stg
+    unavailable abcdefghij_stg
     refused bob abcdefghij_stg
     wait_for grep -q 'uid 200002 or gid 200002 is a subordinate id of a local user' /var/log/syslog
     contains "$(cloudauthctl explain abcdefghij_stg "$KEYS/bob.pub")" 'subordinate id'
     mv /etc/subuid /etc/subgid
-    unknown abcdefghij_stg
+    unavailable abcdefghij_stg
     rm /etc/subgid
     wait_for enters bob abcdefghij_stg
 }
@@ -81,12 +81,12 @@ test_other_service() {
 test_other_service_id() {
     enters alice abcdefghij
     extra_user 200002
-    unknown abcdefghij_stg
+    unavailable abcdefghij_stg
     refused bob abcdefghij_stg
     wait_for grep -q 'account.uid: 200002 belongs to user jdoe@corp.example of extrausers' /var/log/syslog
     sed -i 's/:200002:200002:/:200050:200050:/' /var/lib/extrausers/passwd
     cloudauthctl refresh abcdefghij_stg || true
-    unknown abcdefghij_stg
+    unavailable abcdefghij_stg
     wait_for grep -q 'account.gid: 200002 belongs to group jdoe@corp.example of extrausers' /var/log/syslog
     extra_user 200001
     daemon_stop
@@ -101,14 +101,14 @@ test_other_service_down() {
     enters alice abcdefghij
     extra_user 200002
     rm /var/lib/extrausers/passwd
-    unknown abcdefghij_stg
+    unavailable abcdefghij_stg
     refused bob abcdefghij_stg
     wait_for grep -q 'account.uid: 200002 cannot be checked: extrausers of nsswitch.conf(5) does not answer' /var/log/syslog
     enters alice abcdefghij
     extra_user 200050
     rm /var/lib/extrausers/group
     cloudauthctl refresh abcdefghij_stg || true
-    unknown abcdefghij_stg
+    unavailable abcdefghij_stg
     wait_for grep -q 'account.gid: 200002 cannot be checked' /var/log/syslog
     extra_user 200050
     wait_for enters bob abcdefghij_stg

@@ -65,6 +65,7 @@ test_no_system_call() {
 test_foreign_name() {
     fails contains "$(strace -f getent passwd No_Such-User 2>&1)" cloudauth
     fails contains "$(strace -f getent passwd 54321 2>&1)" 'cloudauth/socket'
+    contains "$(strace -f getent passwd abcdefghij 2>&1)" 'cloudauth/socket'
 }
 
 # a local user with the name of a cloud account stays local, whatever the API says

@@ -90,4 +90,5 @@ test_environment() {
 test_enumeration() {
     getent passwd abcdefghij
     fails contains "$(getent passwd)" abcdefghij
+    contains "$(getent passwd)" '^ada:'
 }

@@ -280,7 +280,7 @@ test_rebind_given_away() {
     rm "$ACCESS/abcdefghij/production.json"
     ctl 1 refresh abcdefghij
     document abcdefghij staging '.account.uid = 200001 | .account.gid = 200001'
-    unknown abcdefghij_stg
+    unavailable abcdefghij_stg
     ctl 3 rebind abcdefghij/production
     wait_for known abcdefghij_stg 200001
     contains "$(ctl 1 rebind abcdefghij/production)" 'not-bound'
@@ -293,7 +293,7 @@ test_rebind_same() {
     contains "$(ctl 0 rebind abcdefghij_stg)" 'nothing has changed'
     mkdir -p "$ACCESS/abcdefghij"
     document abcdefghij staging2 '.account.uid = 200002 | .account.gid = 200002'
-    unknown abcdefghij_stg2
+    unavailable abcdefghij_stg2
     known abcdefghij_stg 200002
 }
 

@@ -20,8 +20,9 @@ test_api_gone_known() {
 test_api_gone_unknown() {
     enters alice abcdefghij
     api_gone
-    unknown abcdefghij_stg
+    unavailable abcdefghij_stg
     refused alice abcdefghij_stg
+    enters alice abcdefghij
 }
 
 # the API is unreachable: a user who was refused stays refused
@@ -30,6 +31,8 @@ test_api_gone_refused() {
     api_gone
     refused carol abcdefghij_stg 'your role viewer'
     refused stranger abcdefghij_stg
+    audit 'refuse account=abcdefghij_stg .*reason=key-unknown source=cache'
+    enters bob abcdefghij_stg
 }
 
 # the API recovers
@@ -163,6 +166,8 @@ test_document_gone() {
     enters alice abcdefghij
     rm "$ACCESS/abcdefghij/production.json"
     refused alice abcdefghij
+    unknown abcdefghij
+    enters bob abcdefghij_stg
 }
 
 # a directory that the daemon may search and not list says what is absent as well
@@ -170,6 +175,7 @@ test_directory_not_listed() {
     enters alice abcdefghij
     chmod 711 "$ACCESS"
     enters alice abcdefghij
+    counts 2 'grant account=abcdefghij .*source=api'
     fails audited 'grant .*source=cache'
     rm "$ACCESS/abcdefghij/production.json"
     refused alice abcdefghij
@@ -224,7 +230,7 @@ test_daemon_hung() {
     kill -STOP "$(daemon_pid)"
     wait_for enters_soon
     known abcdefghij 200001
-    unknown abcdefghij_stg
+    unavailable abcdefghij_stg
     refused alice abcdefghij
     kill -CONT "$(daemon_pid)"
     wait_for enters alice abcdefghij

@@ -340,6 +340,7 @@ db.commit()' "$API_DIR/api.db"
     problem 401 "$(ask GET /v1/me)"
     as_host
     fails contains "$(ask GET "$(document_path abcdefghij staging)")" '"username": "bob"'
+    contains "$(ask GET "$(document_path abcdefghij staging)")" '"username": "alice"'
 }
 
 # a certificate opens each environment that its person is in, and ends with the person

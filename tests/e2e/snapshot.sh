@@ -176,7 +176,7 @@ test_no_daemon() {
     wait_for snapshot_has production
     kill -KILL "$(daemon_pid)"
     known abcdefghij 200001
-    unknown abcdefghij_stg
+    unavailable abcdefghij_stg
     refused alice abcdefghij
 }
 
@@ -232,7 +232,7 @@ not_believed() {
     contains "$(</root/traced)" '^abcdefghij:'
     kill -STOP "$(daemon_pid)"
     mv /run/cloudauth/socket /run/cloudauth/elsewhere
-    unknown abcdefghij
+    unavailable abcdefghij
     mv /run/cloudauth/elsewhere /run/cloudauth/socket
     kill -CONT "$(daemon_pid)"
 }
@@ -302,7 +302,7 @@ test_owner_nobody() {
     by_http
     known abcdefghij 200001
     chown nobody /etc/cloudauth/cloudauth.conf
-    unknown abcdefghij
+    unavailable abcdefghij
     chown root /etc/cloudauth/cloudauth.conf
     known abcdefghij 200001
 }
@@ -365,14 +365,14 @@ test_range_and_allow() {
     echo 'allow = abcdefghij' >>"$CONF"
     known abcdefghij 200001
     unknown abcdefghij_stg
-    unknown 200002
+    unavailable 200002
     echo 'homes = /home/*' >>"$CONF"
-    unknown abcdefghij
-    unknown 200001
+    unavailable abcdefghij
+    unavailable 200001
     sed -i '/^homes/d' "$CONF"
     known abcdefghij 200001
     echo 'uid_min = 200002' >>"$CONF"
-    unknown abcdefghij
+    unavailable abcdefghij
     unknown 200001
 }
 
@@ -468,8 +468,8 @@ test_restart() {
     daemon_start
     fails asks
     contains "$(</root/traced)" '^abcdefghij:'
-    WAIT=10 wait_for unknown abcdefghij_stg
-    unknown 200002
+    WAIT=10 wait_for unavailable abcdefghij_stg
+    unavailable 200002
     fails asks
     cp /root/nsswitch.conf /etc/nsswitch.conf
     cp /root/passwd /etc/passwd
@@ -488,7 +488,7 @@ test_killed_behind_change() {
     as stranger abcdefghij true || true
     wait_for killed
     wait %1 2>/dev/null || true
-    unknown abcdefghij
+    unavailable abcdefghij
     known abcdefghij_stg 200002
     daemon_start
     fails grep -q cloudauth/socket <<<"$(traced getent passwd abcdefghij_stg)"

@@ -77,12 +77,16 @@ test_killed_after_first() {
 # an environment that the API has declared absent does not return after a restart
 test_absent_stays_absent() {
     enters alice abcdefghij
+    enters bob abcdefghij_stg
     rm "$ACCESS/abcdefghij/production.json"
     refused alice abcdefghij
     daemon_kill
     api_gone
     daemon_start
     refused alice abcdefghij
+    unavailable abcdefghij
+    enters bob abcdefghij_stg
+    audit 'grant account=abcdefghij_stg .*user=bob .*source=cache'
 }
 
 # a binding of a uid survives a restart, even when the document is gone
@@ -92,7 +96,7 @@ test_owner_kept() {
     rm "$DOCUMENTS"/*
     document abcdefghij staging '.account.uid = 200001'
     daemon_start
-    unknown abcdefghij_stg
+    unavailable abcdefghij_stg
     refused alice abcdefghij_stg
     wait_for grep -q 'uid 200001 belongs to environment production' /var/log/syslog
     enters alice abcdefghij
@@ -105,7 +109,7 @@ claimed() {
         >"$ACCESS/abcdefghij/dev-abcdefg.json"
     daemon_start
     refused alice abcdefghij-dev-abcdefg
-    unknown abcdefghij-dev-abcdefg
+    unavailable abcdefghij-dev-abcdefg
     wait_for grep -q "$1" /var/log/syslog
     wait_for grep -q 'uid 200001 belongs to environment production' /var/log/syslog
     enters alice abcdefghij
@@ -187,7 +191,7 @@ test_flipped_bytes() {
             open F, ">", $ARGV[2]; print F $_' "$at" "$i" $DOCUMENTS/abcdefghij.production
         chown cloudauth: $DOCUMENTS/abcdefghij.production
         daemon_start
-        fails getent passwd abcdefghij
+        unavailable abcdefghij
         daemon_stop
     done
     cp /root/good $DOCUMENTS/abcdefghij.production

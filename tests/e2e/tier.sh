@@ -246,7 +246,7 @@ test_origin_dead() {
     wait_for nothing_old
     wait_for each served_after bob cache
     each refused carol abcdefghij_stg 'your role viewer'
-    each fails getent passwd abcdefghij
+    each unavailable abcdefghij
     document abcdefghij staging 'del(.users[] | select(.username == "bob") | .ssh_keys[])'
     origin_start
     each eval 'WAIT=30 wait_for refused bob abcdefghij_stg'

@@ -167,7 +167,7 @@ test_client_key_password() {
     chown cloudauth "$TLS/locked.key"
     serve api
     by_https "client_cert = $TLS/client.pem" "client_key = $TLS/locked.key"
-    unknown abcdefghij
+    unavailable abcdefghij
     logged 'could not load PEM client|unable to set private key'
 }
 
@@ -195,7 +195,7 @@ test_redirect_elsewhere() {
         "http://localhost:$TLS_PORT" "https://user@localhost:$TLS_PORT"; do
         serve api "$(moved 301 "$to"'/moved/$1')" "$ALIAS"
         by_old_path
-        unknown abcdefghij
+        unavailable abcdefghij
         logged "redirect to another origin \\(${to%%:*}://"
         counts 1 '' "$API_LOG"
     done
@@ -215,7 +215,7 @@ test_redirect_loop() {
     # shellcheck disable=SC2016 # nginx expands it
     serve api "$(moved 307 '/old/$1')"
     by_old_path
-    unknown abcdefghij
+    unavailable abcdefghij
     logged 'more than 3 redirects'
     counts 4 '' "$API_LOG"
 }

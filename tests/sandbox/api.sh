@@ -126,7 +126,7 @@ says() {
 outage() {
     enters alice abcdefghij &&
         audit 'grant account=abcdefghij .*source=cache' &&
-        unknown abcdefghij_stg &&
+        unavailable abcdefghij_stg &&
         logged "$1"
 }
 

@@ -9,8 +9,6 @@
 #   hostile_stop, hostile_serve  it goes, and comes back
 #   newcomer                   a key that is in the documents of a spoilt answer alone, as is carol's
 #                              being an admin
-#   nss NAME                   what getpwnam_r(3) says: found, absent, or unavailable
-#   nss_says WORD NAME         that it says that
 #   timed WHAT COMMAND...      notes how long it took; longer than the time-outs allow is a failure
 #   milliseconds, past TIME    the clock
 #   address_up, unroutable, packets_lost   what becomes of $ADDRESS, at which it listens, too
@@ -90,19 +88,6 @@ by_hostile() {
 
 # How many connections it has had.
 hostile_connections() { wc -l <$HOSTILE/connections; }
-
-# getent(1) has one exit status for "there is none" and "unknown".
-nss() {
-    /usr/bin/python3 - "$1" <<'PYTHON'
-import ctypes, sys
-libc = ctypes.CDLL(None)
-entry, buffer, result = ctypes.create_string_buffer(256), ctypes.create_string_buffer(65536), ctypes.c_void_p()
-error = libc.getpwnam_r(sys.argv[1].encode(), entry, buffer, ctypes.c_size_t(65536), ctypes.byref(result))
-print("found" if result.value else "unavailable" if error else "absent")
-PYTHON
-}
-
-nss_says() { same "$1" "$(nss "$2")"; }
 
 # The daemon waits for request_timeout; sshd rounds a step that took long up to twice that time.
 timed() {
