@@ -66,7 +66,7 @@ test_removed_unoffered() {
     without alice
     stale
     mark
-    ! signs alice abcdefghij 2>/dev/null
+    fails signs alice abcdefghij
     audit 'refuse account=abcdefghij .*service=sshd .*reason=key-unknown'
 }
 
