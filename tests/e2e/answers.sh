@@ -37,6 +37,7 @@ serves_last_good() {
     refused carol abcdefghij 'your role viewer'
     refused stranger abcdefghij
     refused newcomer abcdefghij
+    audit 'refuse account=abcdefghij .*reason=key-unknown source=cache'
     fails audited 'grant .*user=(carol|newcomer|-)'
     nss_says found abcdefghij
     timed 'unknown account' nss_says unavailable abcdefghij_stg
@@ -77,6 +78,7 @@ unnoticed_row() {
     timed 'login' enters alice abcdefghij
     enters alice abcdefghij
     refused carol abcdefghij 'your role viewer'
+    audit 'refuse account=abcdefghij .*user=carol .*source=api'
     fails audited 'source=cache'
     note "connections of four logins: $(($(hostile_connections) - before))"
     (($(hostile_connections) > before))

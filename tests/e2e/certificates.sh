@@ -52,6 +52,7 @@ never() {
     refused own abcdefghij_stg '' "${CERTIFIED[@]}"
     enters own abcdefghij_stg
     refused bad abcdefghij_stg_sftp
+    audit "refuse account=abcdefghij_stg_sftp .*reason=$1"
     fails contains "$(since)" 'grant .*cert='
 }
 
@@ -340,8 +341,11 @@ test_critical_options() {
     mark
     never 'certificate-unusable .*detail="the certificate has a force-command"'
     both -O source-address=192.0.2.0/24
+    mark
     refused bad abcdefghij_stg
     refused own abcdefghij_stg '' "${CERTIFIED[@]}"
+    audit 'sshd.* for abcdefghij_stg with valid certificate but not from a permitted source address'
+    fails contains "$(since)" 'grant '
     both -O source-address=127.0.0.0/8
     enters bad abcdefghij_stg
 }

@@ -106,6 +106,7 @@ test_unknown_account() {
     refused alice abcdefghij
     fails audited 'grant account=abcdefghij '
     mode good
+    wait_for enters alice abcdefghij
 }
 
 # what an environment's absence was is no answer of a hung API: it is unavailable
@@ -286,6 +287,7 @@ test_named() {
     alive $login
     mode good
     wait $login
+    audit 'refuse account=abcdefghij_stg .*reason=key-unknown source=api'
     fails audited 'grant .*user=alice .*source=cache'
 }
 

@@ -101,6 +101,7 @@ test_sftp_from() {
     limit_key media-agency '{from: ["192.0.2.7"]}'
     mark
     refused media-agency abcdefghij_stg_sftp
+    audit 'sshd.* for abcdefghij_stg_sftp with correct key but not from a permitted host'
     fails contains "$(since)" 'grant account=abcdefghij_stg_sftp'
 }
 
