@@ -476,16 +476,3 @@ test_dead_at_start() {
         host_reset
     done
 }
-
-# many hosts come back to a feed that was restarted: the first poll of a live host comes at a random moment
-test_retry_is_spread() {
-    local begun
-    begin
-    feed_kill
-    wait_for feed_is not-live
-    begun=$(milliseconds)
-    feed_mark
-    feed_serve
-    wait_for feed_is live
-    note "the first poll came $(($(feed_log | awk '/ poll / { print $1; exit }') - begun)) ms after the restart"
-}
