@@ -179,7 +179,7 @@ static void check_owners(const char *bytes, size_t size)
     bindings_log_free(log);
 }
 
-/* The count of how often the clock was put back. */
+/* The count of how often the clock was put back. A damaged one is none. */
 static void check_count(const char *bytes, size_t size)
 {
     static struct store store;
@@ -194,18 +194,25 @@ static void check_count(const char *bytes, size_t size)
         size = statefile_end_line(line, snprintf(line, sizeof line, "%u", count));
         fuzz_file("count/" CLOCK, line, size);
         require(read_clock(&store) && store.own.clock == count);
+        line[0] ^= 1;
+        fuzz_file("count/" CLOCK, line, size);
+        require(!read_clock(&store));
     }
     require(unlink("count/" CLOCK) == 0 && !read_clock(&store));
     close(store.documents);
 }
 
-/* A file whose name is that of an environment's document is listed as such, and no other is. */
+/* A file with the name of an environment's document is listed as such, and no other is: it has one
+ * dot, with a project before it and an environment behind it. */
 static void check_listed(const struct store *store, const char *name)
 {
     size_t n, project = strcspn(name, ".");
+    size_t environment = name[project] == '\0' ? 0 : strcspn(name + project + 1, ".");
     char *list = store_list(store, &n), again[NAME_SIZE];
+    bool is_document = project > 0 && project <= CLOUD_PROJECT_MAX && environment > 0 &&
+                       environment <= CLOUD_NAME_MAX && name[project + 1 + environment] == '\0';
 
-    require(list != NULL && n == (environment_of(name) != NULL ? 1 : 0));
+    require(list != NULL && n == is_document);
     if (n > 0) {
         require(strlen(list) == project && memcmp(list, name, project) == 0);
         require(file_name(list, list + project + 1, again) && strcmp(again, name) == 0);
