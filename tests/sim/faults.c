@@ -21,8 +21,8 @@ enum look {
 
 struct row {
     const char *tests;
+    const char *body; /* BODY */
     enum look look;
-    const char *body;     /* BODY */
     uint32_t retry_after; /* seconds */
 };
 

@@ -494,7 +494,7 @@ static struct reply fault(int environment)
         return reply;
     case 3:
         scenario_write(environment, e->now, 0, faulty, sizeof faulty);
-        memcpy(strstr(faulty, "\"uid\":7"), "\"uid\":9", 7);
+        strstr(faulty, "\"uid\":7")[6] = '9';
         reply = body_of("a uid out of range", faulty);
         reply.is_document = true;
         return reply;
@@ -726,10 +726,9 @@ static void change_local(void)
 /* The daemon's line lets the key in without PAM. */
 static bool is_open(const char *line)
 {
-    const char *end = line == NULL ? NULL : strchr(line, '\n');
+    const char *end = strchr(line, '\n');
 
-    return line == NULL || strstr(line, "nologin") == NULL ||
-           (end != NULL && strstr(line, "nologin") > end);
+    return strstr(line, "nologin") == NULL || (end != NULL && strstr(line, "nologin") > end);
 }
 
 static void session_begins(const struct person_login *login)
@@ -764,6 +763,7 @@ void scenario_answered(int number, const struct cloud_answer *answer)
     struct person_login *login = &world->login[number];
     bool ok = answer->status == CLOUD_OK;
     const char *reason = answer->reason != NULL ? answer->reason : "no";
+    const char *line = answer->line != NULL ? answer->line : "";
     char text[256];
 
     if (number == OPERATOR) {
@@ -796,8 +796,8 @@ void scenario_answered(int number, const struct cloud_answer *answer)
                          ? ABSENT
                          : UNAVAILABLE,
                      answer->id, answer->gid);
-    else if (ok && login->stage <= 2 && is_open(answer->line))
-        take_line(login, answer->line);
+    else if (ok && login->stage <= 2 && is_open(line))
+        take_line(login, line);
     else if (ok && login->stage == 3)
         model_granted(login);
     else if (!ok)
@@ -808,7 +808,7 @@ void scenario_answered(int number, const struct cloud_answer *answer)
     }
     if (ok && (login->stage == 1 || login->stage == 2)) {
         login->lined = world->incarnations;
-        login->line = is_open(answer->line) ? strstr(answer->line, ",permitopen=") != NULL : -1;
+        login->line = is_open(line) ? strstr(line, ",permitopen=") != NULL : -1;
     }
     if (ok && login->stage == 3)
         login->granted = world->incarnations;
