@@ -30,7 +30,56 @@ none_denied() {
     fails kernel_audit 'apparmor="DENIED".*cloud|avc: +denied.*(comm="[^"]*cloud|context=[^ ]*:(cloud|sshd_t)).*tclass=([^k]|k[^e])'
 }
 
-refused() { fails enters "$1" "$2"; }
+# denied KEY LOGIN: sshd answers, and says no.
+denied() {
+    local status=0
+    login "$1" "$2" >/root/login.said 2>&1 || status=$?
+    ((status == 255)) && grep 'Permission denied' /root/login.said && return
+    echo "$1 was not refused as $2 (status $status):"
+    cat /root/login.said
+    return 1
+}
+
+# refused KEY LOGIN REASON: by our decision, for that reason.
+refused() {
+    denied "$1" "$2" || return
+    decided "$@" || wait_for decided "$@"
+}
+
+# The last decision of this boot about that key: a refusal may be logged once a minute. The helper's own have no key.
+decided() {
+    local key
+    key=$(ssh-keygen -l -f "/root/$1.pub" | cut -d ' ' -f 2)
+    journalctl -b --no-pager -o cat -t cloudauthd -t cloud-authkeys |
+        grep -E "^(grant|refuse) account=$2 .* key=(${key//+/[+]})? " | tail -n 1 | grep " reason=$3 "
+}
+
+# The domain of SELinux or the profile of AppArmor of a process.
+domain_of() { tr -d '\0' <"/proc/$1/attr/current"; }
+
+helper_is_in() { domain_of "$(pgrep -n -x cloud-authkeys)" | grep -E "$1"; }
+
+# The daemon and the helper run in their domains, which are enforced. The helper waits for a daemon that is stopped,
+# for ten seconds; that may take longer than the daemon's watchdog.
+in_domains() {
+    local pid daemon='^cloudauthd \(enforce\)$' helper='^cloud-authkeys \(enforce\)$'
+    if grep -q security=selinux /proc/cmdline; then
+        same Enforcing "$(getenforce)"
+        daemon=:cloudauthd_t: helper=:cloudauth_keys_t:
+    else
+        grep -E "$daemon" /sys/kernel/security/apparmor/profiles
+        grep -E "$helper" /sys/kernel/security/apparmor/profiles
+    fi
+    pid=$(systemctl show -P MainPID cloudauthd)
+    domain_of "$pid" | grep -E "$daemon"
+    systemd-analyze service-watchdogs no
+    kill -STOP "$pid"
+    wait_for enters alice abcdefghij &
+    wait_for helper_is_in "$helper"
+    kill -CONT "$pid"
+    systemd-analyze service-watchdogs yes
+    wait $!
+}
 
 # put KEY ACCOUNT FILE DIRECTORY: by sftp.
 put() {
@@ -70,26 +119,19 @@ fresh() {
     ! selinuxenabled || restorecon -R /app
     put alice abcdefghij_sftp /root/alice.pub /pub/media
     confined
+    in_domains
     none_denied
 }
 
-# The profiles are in force, for both programs, and what they do not allow is denied.
+# What the helper's profile does not allow is denied, and none_denied sees it: the last function of its boot.
 enforcing() {
-    local pid directory=/etc/apparmor.d/local
-    grep -x 'cloudauthd (enforce)' /sys/kernel/security/apparmor/profiles
-    grep -x 'cloud-authkeys (enforce)' /sys/kernel/security/apparmor/profiles
-    pid=$(systemctl show -P MainPID cloudauthd)
-    same 'cloudauthd (enforce)' "$(cat "/proc/$pid/attr/current")"
-    # The helper is too short-lived to look at: it says that it runs under its profile, and fails without the rule.
+    local directory=/etc/apparmor.d/local
     mkdir -p $directory
-    echo 'audit network unix seqpacket,' >$directory/usr.libexec.cloudauth.cloud-authkeys
+    echo 'audit deny network unix seqpacket,' >$directory/usr.libexec.cloudauth.cloud-authkeys
     systemctl reload apparmor
-    enters alice abcdefghij
-    kernel_audit 'apparmor="AUDIT" operation="create".*profile="cloud-authkeys"'
-    none_denied
-    echo 'deny network unix seqpacket,' >$directory/usr.libexec.cloudauth.cloud-authkeys
-    systemctl reload apparmor
-    refused alice abcdefghij
+    refused alice abcdefghij daemon-unreachable
+    wait_for kernel_audit 'apparmor="DENIED" operation="create".*profile="cloud-authkeys"'
+    fails none_denied
     enters ada ada
     # Not removed: apparmor_parser(8) takes its cache for new as long as no file is newer.
     : >$directory/usr.libexec.cloudauth.cloud-authkeys
@@ -130,7 +172,7 @@ api() {
     install -m 644 /root/without /srv/access/abcdefghij/production.new
     ! selinuxenabled || chcon -t httpd_sys_content_t /srv/access/abcdefghij/production.new
     mv /srv/access/abcdefghij/production.{new,json}
-    wait_for refused bob abcdefghij
+    wait_for refused bob abcdefghij key-unknown
     none_denied
     systemctl disable nginx
 }
@@ -142,17 +184,30 @@ outage() {
     enters alice abcdefghij
     granted 'user=alice .*source=cache'
     put alice abcdefghij_sftp /root/ada.pub /pub/media
-    refused bob abcdefghij
+    refused bob abcdefghij key-unknown
     fails cloudauthctl status
+    in_domains
     none_denied
 }
 
 api_again() {
     systemctl start nginx
     wait_for api_decides
-    refused bob abcdefghij
+    refused bob abcdefghij key-unknown
     cloudauthctl status
     none_denied
+}
+
+# The same with the daemon's domain of SELinux: the last function of each boot.
+denying() {
+    chcon -t sshd_key_t /etc/cloudauth/token
+    systemctl reload cloudauthd
+    cloudauthctl refresh abcdefghij || true
+    wait_for kernel_audit 'avc: +denied .*scontext=[^ ]*:cloudauthd_t:.* tcontext=[^ ]*:sshd_key_t:.* permissive=0'
+    fails none_denied
+    restorecon /etc/cloudauth/token
+    systemctl reload cloudauthd
+    wait_for api_decides
 }
 
 api_decides() { enters alice abcdefghij && last_grant 'user=alice .*source=api'; }
@@ -164,7 +219,10 @@ previous() {
     serve
     cloudauthctl env mount add --writable abcdefghij pub/media
     runuser -u abcdefghij -- mkdir -p /app/abcdefghij/pub/media
-    all_enter
+    add_key stranger
+    cloudauthctl user add --role contributor abcdefghij bob
+    runs old old
+    listed_enter
     same 200000 "$(id -u abcdefghij)"
     STAYS=100000 login alice abcdefghij 'echo $$; exec sleep 100000' >/root/open &
     wait_for test -s /root/open
@@ -172,30 +230,54 @@ previous() {
     none_denied
 }
 
-all_enter() {
+# runs RELEASE RELEASE: the daemon that runs and the helper, and the modules, are those of that release: new or old.
+runs() {
+    local file
+    cmp "/proc/$(systemctl show -P MainPID cloudauthd)/exe" <(shipped "$1" cloudauth sbin/cloudauthd)
+    cmp /usr/libexec/cloudauth/cloud-authkeys <(shipped "$1" cloudauth cloud-authkeys)
+    for file in /usr/lib/*/libnss_cloud.so.2; do cmp "$file" <(shipped "$2" libnss-cloud libnss_cloud.so.2); done
+    for file in /usr/lib/*/security/pam_cloud.so; do cmp "$file" <(shipped "$2" libpam-cloud pam_cloud.so); done
+}
+
+# shipped RELEASE PACKAGE FILE: what the package has as that.
+shipped() { dpkg-deb --fsys-tarfile /debs/"$1"/"$2"_*.deb | tar -xO --wildcards "*/$3"; }
+
+# Who is listed enters; a key that never was, or that is removed, is refused.
+listed_enter() {
     enters alice abcdefghij
     put alice abcdefghij_sftp /root/ada.pub /pub/media
     enters ada ada
     kill -0 "$(cat /root/open 2>/dev/null || echo $$)"
+    refused stranger abcdefghij key-unknown
+    # A key of its own each time: that of the last time may have been refused in this minute.
+    rm -f /root/bob /root/bob.pub
+    add_key bob
+    cloudauthctl key add abcdefghij bob /root/bob.pub
+    wait_for enters bob abcdefghij
+    cloudauthctl key remove abcdefghij bob /root/bob.pub
+    wait_for refused bob abcdefghij key-unknown
 }
 
 # The daemon and the helper of the previous release.
 new_modules() {
     quiet_dpkg -i /debs/new/lib*.deb
-    all_enter
+    runs old new
+    listed_enter
     none_denied
 }
 
 # The modules of the previous release: they keep nothing on the disk that could be newer.
 new_daemon() {
     quiet_dpkg -i /debs/new/cloudauth_*.deb /debs/old/lib*.deb
-    all_enter
+    runs new old
+    listed_enter
     none_denied
 }
 
 upgraded() {
     install_debs new
-    all_enter
+    runs new new
+    listed_enter
     # As the previous release had it.
     same 200000 "$(id -u abcdefghij)"
     cloudauthctl doctor abcdefghij
@@ -205,7 +287,8 @@ upgraded() {
 # After the next boot.
 purged() {
     rm /root/open
-    all_enter
+    runs new new
+    listed_enter
     none_denied
     quiet_dpkg --purge "${PACKAGES[@]}"
     etc_manifest | diff /root/before -
@@ -213,7 +296,8 @@ purged() {
     fails grep -r cloudauth /sys/kernel/security/apparmor/profiles
     fails getent passwd cloudauth
     fails getent passwd abcdefghij
-    refused alice abcdefghij
+    denied alice abcdefghij
+    wait_for eval "journalctl -b -o cat | grep 'Invalid user abcdefghij '"
     enters ada ada
 }
 
