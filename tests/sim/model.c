@@ -1188,8 +1188,10 @@ void model_rest(void)
         if (only(e) == NULL || (is_any_released() && !has_sure_ids(e, e->good[0].version)) ||
             (e->good[0].signers != 0 && world->clock_set))
             continue;
-        /* The daemon has heard since of a document that it may not use: that is an outage. */
-        if (e->good[0].version == ABSENT && e->failed)
+        /* The daemon has heard since of a document that it may not use: that is an outage, in which
+         * an absence is forgotten, and a document whose bound is over judges no session. */
+        if (e->failed && (e->good[0].version == ABSENT ||
+                          age_of(&e->good[0]) > bound_of(e->good[0].version) - 3 * SECOND))
             continue;
         /* An answer that has just come is judged at the next recheck. */
         if (world->lived - e->good[0].came < SECOND * (world->settings.session_recheck + 2))
