@@ -1040,6 +1040,14 @@ void model_published(int environment, uint32_t uid)
         wrong("%s is published with uid %u, but does not exist, or not so", e->plain, uid);
 }
 
+/* Whether an operator's release of the environment's ids is under way: no session opens then. */
+static bool is_leaving(int environment)
+{
+    const struct order *order = &world->order;
+
+    return order->waiting && order->rebinds && order->subject == environment;
+}
+
 /* Whether the answer must let the login in. */
 static bool must_enter(const struct good *good, const struct person_login *login)
 {
@@ -1050,6 +1058,7 @@ static bool must_enter(const struct good *good, const struct person_login *login
         good->version == ABSENT || good->dead || world->disk_failed || world->clock_set ||
         (login->stage > 0 && world->version[good->version].uid != login->uid) ||
         !has_sure_ids(e, good->version) || (e->rebound > 0 && login->started <= e->rebound) ||
+        is_leaving(login->environment) ||
         (login->stage >= 3 && login->lined != world->incarnations) ||
         (login->stage == 3 && login->line != model_line(good->version, login->kind)) ||
         (login->stage >= 4 &&
