@@ -32,12 +32,20 @@ systemctl() {
     'start cloudauthd') daemon_start ;;
     'restart cloudauthd') daemon_stop && daemon_start ;;
     'try-restart ssh') sshd_stop && sshd_start ;;
-    'restart nscd') nscd -K && nscd_start ;;
+    'restart nscd') nscd_stop && nscd_start ;;
     *)
         echo "systemctl $*"
         return 1
         ;;
     esac
+}
+
+# A new one says that it is already running while the former one ends.
+nscd_stop() {
+    local pid
+    pid=$(</run/nscd/nscd.pid)
+    nscd -K
+    wait_for gone "$pid"
 }
 
 nscd_start() {
@@ -579,7 +587,7 @@ nscd_mixes_names() {
 # nscd, while it caches passwd or group: it gives a uid the name that was looked up last
 test_nscd() {
     spoil /etc/nscd.conf
-    trap 'nscd -K; cp -a /root/kept/. /' EXIT
+    trap 'nscd_stop; cp -a /root/kept/. /' EXIT
     nscd_start
     wait_for nscd_mixes_names
     repaired nscd 'caches passwd or group' '^sed .* && systemctl restart nscd$'

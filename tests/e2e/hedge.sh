@@ -189,7 +189,8 @@ test_late_answer_confirms() {
 
 # the request fails after all: the session stays within the bound, as in any outage, until the API speaks
 test_late_failure() {
-    held_api
+    # A session that the last good document let in is rechecked after a second, which may be before the API is back.
+    held_api 'session_recheck = 1s'
     stays a alice abcdefghij_stg
     remove_alice
     mode 503
