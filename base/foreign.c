@@ -32,12 +32,12 @@ static bool each_word(char *line, foreign_service *each, void *arg)
     return true;
 }
 
-void foreign_each(const char *database, foreign_service *each, void *arg)
+bool foreign_each(const char *database, foreign_service *each, void *arg)
 {
     FILE *file = fopen(CLOUD_NSSWITCH_PATH, "re");
     size_t n = strlen(database), capacity = 0;
     char *line = NULL, *at;
-    bool more = true;
+    bool more = true, is_read = file != NULL || errno == ENOENT;
 
     while (file != NULL && more && getline(&line, &capacity, file) > 0) {
         line[strcspn(line, "#")] = '\0';
@@ -46,8 +46,11 @@ void foreign_each(const char *database, foreign_service *each, void *arg)
             more = each_word(strchr(at, ':') + 1, each, arg);
     }
     free(line);
-    if (file != NULL)
+    if (file != NULL) {
+        is_read = !ferror(file);
         (void)fclose(file); /* nothing was written that could be lost */
+    }
+    return is_read;
 }
 
 #define NO_ANSWER "account.%s: %u cannot be checked: %.32s of nsswitch.conf(5) does not answer"
@@ -129,8 +132,10 @@ bool foreign_may_have_id(uint32_t uid, uint32_t gid, char *why, size_t size)
 {
     struct question question = {uid, gid, why, size, false};
 
-    foreign_each("passwd", ask_passwd, &question);
-    if (!question.refused)
-        foreign_each("group", ask_group, &question);
-    return question.refused;
+    if (foreign_each("passwd", ask_passwd, &question) &&
+        (question.refused || foreign_each("group", ask_group, &question)))
+        return question.refused;
+    snprintf(why, size, "account: the ids cannot be checked: %s cannot be read",
+             CLOUD_NSSWITCH_PATH);
+    return true;
 }

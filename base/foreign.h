@@ -14,9 +14,10 @@
 #endif
 
 /* Calls `each` with the name of every foreign service of a database ("passwd" or "group"), until
- * `each` returns false. */
+ * `each` returns false. False if nsswitch.conf(5) cannot be read; a host without it has no foreign
+ * service. */
 typedef bool foreign_service(void *arg, const char *service);
-void foreign_each(const char *database, foreign_service *each, void *arg);
+bool foreign_each(const char *database, foreign_service *each, void *arg);
 
 /*
  * Whether a foreign service has a user with the uid or a group with the gid, or cannot say now; if

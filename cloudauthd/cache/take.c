@@ -109,13 +109,17 @@ static size_t known(const struct cache *cache)
     return figures.documents < bound ? (size_t)figures.documents : bound;
 }
 
-/* Whether the environment has a document, or probably one on the disk that could not be read or is
- * not used: if access_url is wrong, for instance, all of them are of another API. */
-static bool has_document(const struct cache_entry *entry)
+/* Whether the disk probably has a document of the environment that could not be read or is not
+ * used: if access_url is wrong, for instance, all of them are of another API. Where documents are
+ * signed, such a file may as well be a tombstone, and only a signed one makes an environment
+ * absent: there, files that can be read and are not used do not count. */
+static bool may_be_stored(const struct cache_entry *entry)
 {
-    return entry->document != NULL ||
-           (entry->asked == 0 && entry->stored != ENTRY_NOT_STORED &&
-            admission_is_bound(entry->cache->setup.admission, entry->project, entry->environment));
+    bool unread = !entry->loaded && entry->load_failures > 0;
+
+    return (entry->cache->signers.n > 0 ? unread : entry->asked == 0) &&
+           entry->stored != ENTRY_NOT_STORED &&
+           admission_is_bound(entry->cache->setup.admission, entry->project, entry->environment);
 }
 
 /* is_stored: a tombstone from the store says so, which was believed before. */
@@ -123,7 +127,8 @@ static void take_absence(struct cache_entry *entry, bool is_stored)
 {
     struct cache *cache = entry->cache;
 
-    if (!is_stored && has_document(entry) && entry->absence != ENTRY_CONFIRMED &&
+    if (!is_stored && (entry->document != NULL || may_be_stored(entry)) &&
+        entry->absence != ENTRY_CONFIRMED &&
         (cache->entries.withheld > 0 ||
          !limits_believe_absence(&cache->guard, known(cache), &entry->counted,
                                  freshness_now().boot))) {

@@ -516,11 +516,12 @@ bool foreign_may_have_id(uint32_t uid, uint32_t gid, char *why, size_t size)
     return false;
 }
 
-void foreign_each(const char *database, foreign_service *each, void *arg)
+bool foreign_each(const char *database, foreign_service *each, void *arg)
 {
     (void)database;
     (void)each;
     (void)arg;
+    return true;
 }
 
 /* ---- The ends of sessions ---- */

@@ -5,6 +5,8 @@
 #include "tests/unit/support.h"
 
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static char found[256];
 
@@ -19,7 +21,7 @@ static const char *services(const char *text)
 {
     write_file("nsswitch.conf", text);
     found[0] = '\0';
-    foreign_each("passwd", take, NULL);
+    assert_true(foreign_each("passwd", take, NULL));
     return found;
 }
 
@@ -46,10 +48,29 @@ static void test_no_module(void **state)
     assert_string_equal(why, "");
 }
 
+/* Where nsswitch.conf cannot be read, no service is known, and the ids may be of any. Without it
+ * there is none. */
+static void test_not_read(void **state)
+{
+    char why[128] = "";
+
+    (void)state;
+    assert_int_equal(unlink("nsswitch.conf"), 0);
+    assert_false(foreign_may_have_id(0, 0, why, sizeof why));
+    assert_int_equal(mkdir("nsswitch.conf", 0700), 0); /* it is opened, and read(2) fails */
+    assert_true(foreign_may_have_id(0, 0, why, sizeof why));
+    assert_non_null(strstr(why, "the ids cannot be checked"));
+    assert_int_equal(rmdir("nsswitch.conf"), 0);
+    assert_int_equal(symlink("nsswitch.conf", "nsswitch.conf"), 0); /* it cannot be opened: ELOOP */
+    assert_true(foreign_may_have_id(0, 0, why, sizeof why));
+    assert_int_equal(unlink("nsswitch.conf"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_services),
-                                       cmocka_unit_test(test_no_module)};
+                                       cmocka_unit_test(test_no_module),
+                                       cmocka_unit_test(test_not_read)};
 
     return cmocka_run_group_tests(tests, setup_directory, teardown_directory);
 }
