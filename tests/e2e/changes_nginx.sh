@@ -211,10 +211,20 @@ test_epoch_ends() {
     install -m 755 "$REPO/etc/examples/nginx-changes/nginx-changes" /usr/local/sbin/
 }
 
+# After a restart a message may come a second time, which costs a host one request more.
+named_staging() { [[ $(poll web1) == 200 && $(body web1 '.changed[0].environment') == '"staging"' ]]; }
+
+without_redis() {
+    cp /root/without /etc/nginx/conf.d/nginx-changes.conf
+    changes_stop
+    changes_start
+}
+
 # with Redis beside it, messages outlive kill -9 of nginx; the end of Redis is a new epoch
 test_redis() {
     local file=/etc/nginx/conf.d/nginx-changes.conf
     cp $file /root/without
+    trap without_redis EXIT
     sed -i -E '/^#upstream changes_redis/,/^#}/s/^#//; s/#(nchan_redis_pass)/\1/' $file
     redis_up
     changes_stop
@@ -223,8 +233,7 @@ test_redis() {
     changed abcdefghij staging
     changes_kill
     changes_start
-    same 200 "$(poll web1)"
-    same '"staging"' "$(body web1 '.changed[0].environment')"
+    wait_for named_staging
     poll web1 >/dev/null &
     redis_down
     redis_up
@@ -235,9 +244,6 @@ test_redis() {
     same 200 "$(poll web1)"
     redis_down
     fails changed abcdefghij staging
-    cp /root/without $file
-    changes_stop
-    changes_start
 }
 redis_up() {
     redis-server --bind 127.0.0.1 --save '' --appendonly no --daemonize yes --dir /root --pidfile /run/redis.pid >/dev/null
