@@ -53,10 +53,11 @@ bool foreign_each(const char *database, foreign_service *each, void *arg)
     return is_read;
 }
 
-#define NO_ANSWER "account.%s: %u cannot be checked: %.32s of nsswitch.conf(5) does not answer"
-
+/* Whether the services have an entry with that id. */
 struct question {
-    uint32_t uid, gid;
+    const char *member; /* of the document: "uid" or "gid" */
+    const char *owner;  /* what an entry is: "user" or "group" */
+    uint32_t id;
     char *why;
     size_t size;
     bool refused;
@@ -75,66 +76,68 @@ static void *function_of(const char *service, const char *name)
     return module == NULL ? NULL : dlsym(module, text);
 }
 
-/* What a module's answer says: whether there is an entry, even one that is too large for the
- * buffer. */
-enum finding { NOT_THERE, IS_THERE, NOT_KNOWN };
+struct finding {
+    enum nss_status status;
+    int error;
+    const char *name; /* of the entry; NULL if it was too large for the buffer */
+};
 
-static enum finding finding_of(enum nss_status status, int error)
+/* Judges a module's answer. Returns whether to ask the next service. */
+static bool judge(struct question *question, const struct finding *finding, const char *service)
 {
-    if (status == NSS_STATUS_SUCCESS || (status == NSS_STATUS_TRYAGAIN && error == ERANGE))
-        return IS_THERE;
-    return status == NSS_STATUS_NOTFOUND ? NOT_THERE : NOT_KNOWN;
+    bool is_there = finding->status == NSS_STATUS_SUCCESS ||
+                    (finding->status == NSS_STATUS_TRYAGAIN && finding->error == ERANGE);
+
+    question->refused = finding->status != NSS_STATUS_NOTFOUND;
+    if (is_there)
+        snprintf(question->why, question->size, "account.%s: %u belongs to %s %.64s of %.32s",
+                 question->member, question->id, question->owner,
+                 finding->name == NULL ? "" : finding->name, service);
+    else if (question->refused)
+        snprintf(question->why, question->size,
+                 "account.%s: %u cannot be checked: %.32s of nsswitch.conf(5) does not answer",
+                 question->member, question->id, service);
+    return !question->refused;
 }
 
 static bool ask_passwd(void *arg, const char *service)
 {
     struct question *question = arg;
     enum nss_status (*by_uid)(uid_t, struct passwd *, char *, size_t, int *);
+    struct finding finding = {.status = NSS_STATUS_NOTFOUND};
     struct passwd passwd = {0};
-    enum finding finding = NOT_THERE;
     char buffer[4096];
-    int error = 0;
 
     *(void **)&by_uid = function_of(service, "getpwuid_r");
     if (by_uid != NULL)
-        finding = finding_of(by_uid(question->uid, &passwd, buffer, sizeof buffer, &error), error);
-    if (finding == IS_THERE)
-        snprintf(question->why, question->size, "account.uid: %u belongs to user %.64s of %.32s",
-                 question->uid, passwd.pw_name == NULL ? "" : passwd.pw_name, service);
-    else if (finding == NOT_KNOWN)
-        snprintf(question->why, question->size, NO_ANSWER, "uid", question->uid, service);
-    question->refused = finding != NOT_THERE;
-    return !question->refused;
+        finding.status = by_uid(question->id, &passwd, buffer, sizeof buffer, &finding.error);
+    finding.name = passwd.pw_name;
+    return judge(question, &finding, service);
 }
 
 static bool ask_group(void *arg, const char *service)
 {
     struct question *question = arg;
     enum nss_status (*by_gid)(gid_t, struct group *, char *, size_t, int *);
+    struct finding finding = {.status = NSS_STATUS_NOTFOUND};
     struct group group = {0};
-    enum finding finding = NOT_THERE;
     char buffer[4096];
-    int error = 0;
 
     *(void **)&by_gid = function_of(service, "getgrgid_r");
     if (by_gid != NULL)
-        finding = finding_of(by_gid(question->gid, &group, buffer, sizeof buffer, &error), error);
-    if (finding == IS_THERE)
-        snprintf(question->why, question->size, "account.gid: %u belongs to group %.64s of %.32s",
-                 question->gid, group.gr_name == NULL ? "" : group.gr_name, service);
-    else if (finding == NOT_KNOWN)
-        snprintf(question->why, question->size, NO_ANSWER, "gid", question->gid, service);
-    question->refused = finding != NOT_THERE;
-    return !question->refused;
+        finding.status = by_gid(question->id, &group, buffer, sizeof buffer, &finding.error);
+    finding.name = group.gr_name;
+    return judge(question, &finding, service);
 }
 
 bool foreign_may_have_id(uint32_t uid, uint32_t gid, char *why, size_t size)
 {
-    struct question question = {uid, gid, why, size, false};
+    struct question user = {"uid", "user", uid, why, size, false};
+    struct question group = {"gid", "group", gid, why, size, false};
 
-    if (foreign_each("passwd", ask_passwd, &question) &&
-        (question.refused || foreign_each("group", ask_group, &question)))
-        return question.refused;
+    if (foreign_each("passwd", ask_passwd, &user) &&
+        (user.refused || foreign_each("group", ask_group, &group)))
+        return user.refused || group.refused;
     snprintf(why, size, "account: the ids cannot be checked: %s cannot be read",
              CLOUD_NSSWITCH_PATH);
     return true;

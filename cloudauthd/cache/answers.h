@@ -61,9 +61,8 @@ struct cache_waiter {
     bool (*may_trust)(void *arg);
     /*
      * Whether the last good document settles the question although it is no longer fresh. If so,
-     * the question is answered at once, and the API is asked in the background. Only for a question
-     * that is asked again, or whose answer is judged again, before the answer takes effect
-     * (offer_suits). NULL: no old document does.
+     * the question is answered at once, and the API is asked in the background. To be set only if
+     * the login is decided by a later question (offer_suits). NULL: no old document settles it.
      */
     bool (*suits)(void *arg, const struct document *document);
     /* Set by the cache: */

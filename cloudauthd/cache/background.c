@@ -46,7 +46,8 @@ void background_probe(struct cache *cache)
     if (!cache->some_fail)
         return;
     cache->some_fail = false;
-    /* An environment whose document could not be read may be withheld without one. */
+    /* The guard also withholds the absence of environments whose document cannot be read from the
+     * disk: they are in the list of unknown entries. */
     if (cache->entries.withheld > 0)
         probe(cache, &cache->entries.unknown, &left);
     probe(cache, &cache->entries.known, &left);

@@ -14,11 +14,11 @@ struct cache;
 #define BACKGROUND_PROBES 32
 
 /*
- * Requests each document whose last request failed again, after its back-off and while the document
- * may still be used. Otherwise the first login after an outage would still be decided by the last
- * good document. Also asks again about each environment whose absence is withheld (limits.h), for
- * however long: while one is, every other absence is withheld, too. Also goes on with a survey
- * (cache_survey) that could not list the stored documents. To be called every second.
+ * Sends the next request for each document whose last request failed, after its back-off and while
+ * the document may still be used. Otherwise the first login after an outage would still be decided
+ * by the last good document. For an environment whose absence is withheld (limits.h) the requests
+ * go on without an end, because one withheld absence causes all others to be withheld. Also goes on
+ * with a survey (cache_survey) that could not list the stored documents. To be called every second.
  */
 void background_probe(struct cache *cache);
 

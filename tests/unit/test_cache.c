@@ -3491,10 +3491,24 @@ static void test_signed_absence(void **state)
     EVP_PKEY_free(signer);
 }
 
+/* Puts a signed tombstone of the environment on the disk, and into `envelope`. */
+static void keep_tombstone(const char *environment, char envelope[4096])
+{
+    const struct stored_document kept = {.project = "abcdefghij",
+                                         .environment = environment,
+                                         .asked = fake_ms,
+                                         .asked_wall = fake_time};
+    char tombstone[512];
+
+    snprintf(tombstone, sizeof tombstone, NAMED_TOMBSTONE, environment, issued(0));
+    sign(PAYLOAD_TYPE, tombstone, tombstone, envelope, 4096);
+    keep(&kept, envelope, strlen(envelope));
+}
+
 /* The tombstones on the disk were believed before: after a restart no guard counts them. */
 static void test_signed_tombstones_stored(void **state)
 {
-    char name[32], tombstone[512], envelope[4096];
+    char name[32], envelope[4096];
     struct client client;
 
     (void)state;
@@ -3503,14 +3517,8 @@ static void test_signed_tombstones_stored(void **state)
     use_signatures();
     disk.documents = 10;
     for (unsigned i = 0; i < 8; i++) {
-        struct stored_document kept = {.project = "abcdefghij",
-                                       .environment = name,
-                                       .asked = fake_ms,
-                                       .asked_wall = fake_time};
         snprintf(name, sizeof name, "env%u", i);
-        snprintf(tombstone, sizeof tombstone, NAMED_TOMBSTONE, name, issued(0));
-        sign(PAYLOAD_TYPE, tombstone, tombstone, envelope, sizeof envelope);
-        keep(&kept, envelope, strlen(envelope));
+        keep_tombstone(name, envelope);
         ask_for(&client, "abcdefghij", name);
         assert_told(&client, CACHE_ABSENT);
     }
@@ -3522,7 +3530,7 @@ static void test_signed_tombstones_stored(void **state)
  * well be a tombstone: those that the API signs now are believed, however many they are. */
 static void test_signed_tombstones_of_other_api(void **state)
 {
-    char name[32], tombstone[512], envelope[4096];
+    char name[32], envelope[4096];
     struct client client;
 
     (void)state;
@@ -3533,14 +3541,8 @@ static void test_signed_tombstones_of_other_api(void **state)
     disk.foreign = true;
     disk.at_once = true;
     for (unsigned i = 0; i < 8; i++) {
-        struct stored_document kept = {.project = "abcdefghij",
-                                       .environment = name,
-                                       .asked = fake_ms,
-                                       .asked_wall = fake_time};
         snprintf(name, sizeof name, "env%u", i);
-        snprintf(tombstone, sizeof tombstone, NAMED_TOMBSTONE, name, issued(0));
-        sign(PAYLOAD_TYPE, tombstone, tombstone, envelope, sizeof envelope);
-        keep(&kept, envelope, strlen(envelope));
+        keep_tombstone(name, envelope);
         ask_for(&client, "abcdefghij", name);
         api_says_bytes(envelope);
         assert_told(&client, CACHE_ABSENT);
