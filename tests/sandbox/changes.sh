@@ -72,7 +72,8 @@ by_feed() {
     daemon_start
     wait_for is_fed
 }
-is_fed() { since $CHANGES_LOG | grep -q ' GET /v1/changes 304 '; }
+# The request of a daemon that has ended may be logged late.
+is_fed() { cloudauthctl status | grep -q '^feed: live' && since $CHANGES_LOG | grep -q ' GET /v1/changes 304 '; }
 
 changes_start() {
     install -d -m 750 -g www-data $CHANGES_RUN
