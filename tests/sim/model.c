@@ -856,7 +856,8 @@ static const char *fault_of(const struct good *good, const struct person_login *
         return "sshd has looked up another uid";
     if (has_own_ids(good->version) == NO)
         return "the ids are another environment's, or it has had others";
-    if (is_released(e) && (good->lived < e->released || login->started < e->released))
+    /* An answer that was under way binds them again. */
+    if (is_released(e) && (good->came < e->released || login->started < e->released))
         return "the ids were released since";
     if (fault_of_signature(good) != NULL)
         return fault_of_signature(good);
