@@ -389,8 +389,11 @@ void model_clock_set(void)
 {
     for (int i = 0; i < world->environments; i++) {
         struct environment *e = &world->environment[i];
-        if (e->goods > 0 && e->good[e->goods - 1].signers != 0 && e->good[e->goods - 1].taken == 0)
-            e->unsure = true;
+        if (e->goods == 0 || e->good[e->goods - 1].signers == 0 || e->good[e->goods - 1].taken != 0)
+            continue;
+        e->unsure = true;
+        if (e->binding == BOUND && !e->binding_kept)
+            e->binding = PERHAPS_BOUND;
     }
 }
 
@@ -487,31 +490,6 @@ static bool is_any_released(void)
         if (world->environment[i].released > 0)
             return true;
     return false;
-}
-
-void model_rebinds(struct order *order)
-{
-    struct environment *e = &world->environment[order->subject];
-
-    order->bound = e->binding == BOUND;
-    order->idle = host_is_idle();
-    if (order->bound)
-        e->binding = PERHAPS_BOUND;
-}
-
-void model_rebound(const struct order *order, const char *reason)
-{
-    struct environment *e = &world->environment[order->subject];
-
-    if (reason != NULL && strcmp(reason, "not-bound") == 0 && order->bound && order->idle)
-        wrong("%s has lost its ids", e->plain);
-    if (reason == NULL) {
-        e->binding = UNBOUND;
-        e->released = e->rebound = world->lived;
-        e->released_in = world->incarnations;
-    } else if (order->bound) {
-        e->binding = BOUND;
-    }
 }
 
 /* Whether a release certainly counts. After a start it does not if the ids may have been bound
@@ -688,6 +666,9 @@ void model_answered(int environment, const struct good *good)
             believed = EITHER;
     }
     e->failed = good == NULL || believed == NO;
+    e->has_ids_of_other = good != NULL && good->version != ABSENT && believed == NO;
+    if (e->has_ids_of_other)
+        e->refused = *good;
     if (e->failed)
         return;
     /* It takes no document then, but may hear that the one that it has is still current. */
@@ -710,6 +691,34 @@ void model_answered(int environment, const struct good *good)
     if (is_same(&before, good) && before.kept_wall < e->good[e->goods].wall)
         e->good[e->goods].kept_wall = before.kept_wall;
     e->good[e->goods++].incarnation = world->incarnations;
+}
+
+void model_rebinds(struct order *order)
+{
+    struct environment *e = &world->environment[order->subject];
+
+    order->bound = e->binding == BOUND;
+    order->idle = host_is_idle();
+    if (order->bound)
+        e->binding = PERHAPS_BOUND;
+}
+
+void model_rebound(const struct order *order, const char *reason)
+{
+    struct environment *e = &world->environment[order->subject];
+
+    if (reason != NULL && strcmp(reason, "not-bound") == 0 && order->bound && order->idle)
+        wrong("%s has lost its ids", e->plain);
+    if (reason == NULL) {
+        e->binding = UNBOUND;
+        e->released = e->rebound = world->lived;
+        e->released_in = world->incarnations;
+        for (int i = 0; i < world->environments; i++)
+            if (world->environment[i].has_ids_of_other)
+                model_answered(i, &world->environment[i].refused);
+    } else if (order->bound) {
+        e->binding = BOUND;
+    }
 }
 
 void model_feed(const bool named[ENVIRONMENTS], bool whole)
@@ -752,6 +761,7 @@ void model_settled(void)
         if ((e->naming[false] | e->naming[true]) != 0)
             e->named = world->lived;
         e->naming[false] = e->naming[true] = 0;
+        e->has_ids_of_other = false;
         e->binding_kept = e->binding_kept || e->binding_failures == world->disk_failures;
         if (e->goods > 0 && e->good[e->goods - 1].taken == 0) {
             e->good[e->goods - 1].taken = world->lived;

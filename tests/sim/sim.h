@@ -202,6 +202,9 @@ struct environment {
     /* The answers of which the daemon may have any: the last one alone, if that is on the disk. */
     int goods;
     struct good good[GOODS];
+    /* The last answer, refused for its ids: until the daemon certainly has judged it. */
+    bool has_ids_of_other;
+    struct good refused;
     bool stuck;        /* the disk may have an older document, which it has refused to remove */
     bool unsure;       /* the daemon may have refused the last answer */
     bool withheld;     /* the API has said that it is absent, which the daemon does not believe */
