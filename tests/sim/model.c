@@ -385,11 +385,26 @@ void model_keys_changed(void)
     world->feed_heard = -1;
 }
 
+/* When the answer was asked for, by a clock that was put back since: the daemon takes that. */
+static void put_wall_back(struct good *good)
+{
+    int64_t wall = world->wall - (world->lived - good->lived);
+
+    if (good->wall > wall)
+        good->wall = wall;
+}
+
 void model_clock_set(void)
 {
     for (int i = 0; i < world->environments; i++) {
         struct environment *e = &world->environment[i];
-        if (e->goods == 0 || e->good[e->goods - 1].signers == 0 || e->good[e->goods - 1].taken != 0)
+        struct good *last = e->goods > 0 ? &e->good[e->goods - 1] : NULL;
+        if (last == NULL || last->taken != 0)
+            continue;
+        put_wall_back(last);
+        if (last->kept_wall > last->wall)
+            last->kept_wall = last->wall;
+        if (last->signers == 0)
             continue;
         e->unsure = true;
         if (e->binding == BOUND && !e->binding_kept)
@@ -683,9 +698,7 @@ void model_answered(int environment, const struct good *good)
         e->goods--;
     e->good[e->goods] = *good;
     e->good[e->goods].came = world->lived;
-    /* The clock may have been put back meanwhile. */
-    if (world->wall - (world->lived - good->lived) < good->wall)
-        e->good[e->goods].wall = world->wall - (world->lived - good->lived);
+    put_wall_back(&e->good[e->goods]);
     e->good[e->goods].kept = is_same(&before, good) ? before.kept : good->lived;
     e->good[e->goods].kept_wall = e->good[e->goods].wall;
     if (is_same(&before, good) && before.kept_wall < e->good[e->goods].wall)
@@ -1209,8 +1222,9 @@ void model_rest(void)
             (e->good[0].signers != 0 && world->clock_set))
             continue;
         /* The daemon has heard since of a document that it may not use: that is an outage, in which
-         * an absence is forgotten, and a document whose bound is over judges no session. */
-        if (e->failed && (e->good[0].version == ABSENT ||
+         * an absence is forgotten, and a document whose bound is over, or that is from the future
+         * by a clock that was put back, judges no session. */
+        if (e->failed && (e->good[0].version == ABSENT || world->wall < e->good[0].wall ||
                           age_of(&e->good[0]) > bound_of(e->good[0].version) - 3 * SECOND))
             continue;
         /* An answer that has just come is judged at the next recheck. */

@@ -1056,9 +1056,9 @@ static void set_clock(void)
         by = -by;
     if (by < 0 && one_in(2))
         by = to_answer(&world->environment[some_environment()], by);
-    model_clock_set();
     world->clock_set = world->stepped = true;
     world->wall += by;
+    model_clock_set();
     if (by < -3000)
         world->put_back = world->lived;
     else if (by > 0)

@@ -436,7 +436,7 @@ void model_local(void);
 void model_forget(void);
 void model_keys_changed(void);
 
-/* The clock is set while an answer may be under way within the daemon. */
+/* The clock was set while an answer may be under way within the daemon. */
 void model_clock_set(void);
 
 /* The daemon was killed, or stopped. */
