@@ -861,8 +861,9 @@ int model_line(int version, enum kind kind)
 static const char *fault_of(const struct good *good, const struct person_login *login)
 {
     const struct environment *e = &world->environment[login->environment];
+    /* When the question came: a thread may stand still before the daemon answers it. */
     bool fresh = good->came >= login->asked ||
-                 (good->boots == world->boots ? world->lived - good->lived : age_of(good)) <=
+                 (good->boots == world->boots ? login->asked - good->lived : age_of(good)) <=
                      SECOND * world->settings.keys_fresh + SECOND;
     int64_t since = e->named_after > e->whole_after ? e->named_after : e->whole_after;
     bool named = since > good->lived && login->asked > e->named;
