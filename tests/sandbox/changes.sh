@@ -40,7 +40,7 @@ changes_install() {
     cp "$REPO/etc/examples/nginx-changes.conf" /etc/nginx/conf.d/
     [[ -e /proc/net/if_inet6 ]] || sed -i '/listen \[::\]/d' /etc/nginx/conf.d/nginx-changes.conf
     # shellcheck disable=SC2016 # for sed
-    sed -i 's/^worker_processes .*/worker_processes 2;/' /etc/nginx/nginx.conf
+    sed -i 's/^worker_processes .*/worker_processes 1;/' /etc/nginx/nginx.conf
     install -m 755 "$REPO/etc/examples/nginx-changes/nginx-changes" /usr/local/sbin/
 }
 

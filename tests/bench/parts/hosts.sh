@@ -83,7 +83,7 @@ many_hosts() {
     # Until each has come a second time, with a cursor.
     until_ms $(($(ms) + 11000))
     section "Change feed: $n hosts at one nginx"
-    say "Two workers, HTTP/2 over TLS, changes_wait 10 s, all on this machine; the hosts' own CPU is not counted."
+    say "One worker, HTTP/2 over TLS, changes_wait 10 s, all on this machine; the hosts' own CPU is not counted."
     columns what result 'CPU of nginx'
     row "$n hosts wait" "$(per $(($(nginx_pss) - pss)) "$n") KiB a host in nginx, $(per $(($(tcp_kib) - tcp)) "$n") KiB of both ends in the kernel's TCP" ''
     idle
