@@ -309,6 +309,16 @@ bool bindings_forget(struct bindings *bindings, const char *project, const char 
     return true;
 }
 
+void bindings_forget_for(struct bindings *bindings, const struct binding *claim)
+{
+    struct binding owner;
+
+    (void)bindings_forget(bindings, claim->project, claim->environment);
+    while (bindings_by_uid(bindings, claim->uid, &owner) ||
+           bindings_by_gid(bindings, claim->gid, &owner))
+        (void)bindings_forget(bindings, owner.project, owner.environment);
+}
+
 struct walk {
     bool (*see)(void *arg, const struct binding *binding);
     void *arg;

@@ -46,6 +46,10 @@ bool bindings_is_leaving(const struct bindings *bindings, const char *project,
  * if there is none. */
 bool bindings_forget(struct bindings *bindings, const char *project, const char *environment);
 
+/* Removes each binding that keeps the claim's environment from having the claim's uid and gid: the
+ * environment's own, and those of other environments to these ids. */
+void bindings_forget_for(struct bindings *bindings, const struct binding *claim);
+
 /* Whether at least one environment of the project has a binding. */
 bool bindings_has_project(const struct bindings *bindings, const char *project);
 

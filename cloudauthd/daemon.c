@@ -241,22 +241,19 @@ static void drop_privileges(const struct context *context)
 
 static void take_binding(void *arg, const struct binding *line)
 {
-    struct context *context = arg;
-    char why[256];
+    const struct admission *taker = arg;
 
     if (bindings_log_is_release(line))
-        (void)bindings_forget(context->bindings, line->project, line->environment);
-    else if (!bindings_allow(context->bindings, line, why, sizeof why))
-        log_error("binding of %s/%s: %s", line->project, line->environment, why);
+        (void)bindings_forget(taker->bindings, line->project, line->environment);
     else
-        bindings_claim(context->bindings, line);
+        admission_bind_line(taker, line);
 }
 
 static void open_bindings(struct context *context)
 {
     struct bindings_log *log = bindings_log_new(context->state_worker, STATE_DIRECTORY);
 
-    bindings_log_load(log, take_binding, context, &admission.bindings_damaged);
+    bindings_log_load(log, take_binding, &admission, &admission.bindings_damaged);
     context->bindings_log = admission.bindings_log = log;
 }
 

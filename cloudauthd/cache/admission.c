@@ -103,6 +103,18 @@ bool admission_lacks_ids(const struct admission *admission, const char *project,
             !bindings_is_released(admission->bindings, project, environment));
 }
 
+void admission_bind_line(const struct admission *admission, const struct binding *line)
+{
+    char why[256];
+
+    if (!bindings_allow(admission->bindings, line, why, sizeof why)) {
+        log_error("binding of %s/%s: a release before it was lost: %s", line->project,
+                  line->environment, why);
+        bindings_forget_for(admission->bindings, line);
+    }
+    bindings_claim(admission->bindings, line);
+}
+
 bool admission_bind_stored(const struct admission *admission, const struct document *document)
 {
     const struct binding claim = {document->project, document->environment, document->uid,
@@ -113,8 +125,13 @@ bool admission_bind_stored(const struct admission *admission, const struct docum
         admission_bind(admission, document);
         return true;
     }
-    log_error("the ids of %s/%s are not bound again: %s", document->project, document->environment,
-              why);
+    log_error("the ids of %s/%s are not bound again: %s; a release was lost, so neither has them "
+              "until the API confirms its document",
+              document->project, document->environment, why);
+    bindings_forget_for(admission->bindings, &claim);
+    /* As released, its stored document is not used. */
+    bindings_claim(admission->bindings, &claim);
+    (void)bindings_forget(admission->bindings, claim.project, claim.environment);
     return false;
 }
 

@@ -90,8 +90,17 @@ void admission_bind(const struct admission *admission, const struct document *do
 bool admission_lacks_ids(const struct admission *admission, const char *project,
                          const char *environment);
 
-/* Binds the ids of a stored document again after their binding was lost, even if this host would
- * not use the document now. False, and logged, if another environment has the ids. */
+/* At the start, takes the next binding of the bindings log. One that is not allowed shows that a
+ * release before it was lost, as it was allowed when it was written: it counts, and those that it
+ * contradicts are removed, which is logged. */
+void admission_bind_line(const struct admission *admission, const struct binding *line);
+
+/*
+ * Binds the ids of a stored document again after their binding was lost, even if this host would
+ * not use the document now. False, and logged, if another environment has the ids. Then an operator
+ * had released them, and whose they are was lost with lines of the bindings log: neither
+ * environment has them, nor uses a stored document, until the API confirms one.
+ */
 bool admission_bind_stored(const struct admission *admission, const struct document *document);
 
 /*

@@ -537,8 +537,9 @@ static void doubt_bindings(void)
                          e->released == 0 && !world->disk_failed &&
                          world->version[good->version].uid == e->uid &&
                          world->version[good->version].gid == e->gid;
+        /* If a release may be lost, so may the ids of those who have them since. */
         if ((e->binding == BOUND && !e->binding_kept && !is_stored) ||
-            (e->released > 0 && world->owners_damaged))
+            (is_any_released() && world->owners_damaged))
             e->binding = PERHAPS_BOUND;
     }
 }

@@ -260,22 +260,61 @@ static void test_lost_bindings(void **state)
     assert_true(admission_lacks_ids(&admission, "abcdefghij", "staging"));
 }
 
-/* A stored document binds its ids even if it may not be used here now; never those of another. */
+/* A stored document binds its ids even if it may not be used here now. */
 static void test_stored_binds_again(void **state)
 {
-    struct binding owner;
-
     (void)state;
     local_uid = document.uid;
     assert_int_equal(judge(), POLICY_UNUSABLE);
     assert_true(admission_bind_stored(&admission, &document));
     assert_true(is_bound());
     assert_int_equal(added, 1);
+}
+
+/* Two stored documents have the same ids: those of one were released, and which one's was lost. */
+static void test_stored_contradict(void **state)
+{
+    struct binding owner;
+
+    (void)state;
+    assert_true(admission_bind_stored(&admission, &document));
     document.environment = "other";
     assert_false(admission_bind_stored(&admission, &document));
-    assert_true(bindings_by_uid(admission.bindings, document.uid, &owner));
-    assert_string_equal(owner.environment, "staging");
+    assert_false(bindings_by_uid(admission.bindings, document.uid, &owner));
+    restores = true;
+    assert_false(admission_accept(&admission, &document, restores, why, sizeof why));
+    document.environment = "staging";
+    assert_false(admission_accept(&admission, &document, restores, why, sizeof why));
+    assert_non_null(strstr(why, "its uid was released"));
+    restores = false;
     assert_int_equal(added, 1);
+    assert_true(admission_accept(&admission, &document, restores, why, sizeof why));
+    document.environment = "other";
+    assert_false(admission_accept(&admission, &document, restores, why, sizeof why));
+    assert_int_equal(added, 2);
+}
+
+/* A line of the log that takes ids of another environment comes after a release that was lost. */
+static void test_lines_contradict(void **state)
+{
+    const struct binding lines[] = {{"abcdefghij", "staging", 70001, 70001},
+                                    {"abcdefghij", "third", 70002, 70003},
+                                    {"abcdefghij", "other", 70001, 70003},
+                                    {"abcdefghij", "fourth", 70004, 70004},
+                                    {"abcdefghij", "fourth", 70005, 70004}};
+    struct binding owner;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        admission_bind_line(&admission, &lines[i]);
+    assert_true(bindings_by_uid(admission.bindings, 70001, &owner));
+    assert_string_equal(owner.environment, "other");
+    assert_int_equal(owner.gid, 70003);
+    assert_false(admission_is_bound(&admission, "abcdefghij", "staging"));
+    assert_false(admission_is_bound(&admission, "abcdefghij", "third"));
+    assert_true(bindings_by_name(admission.bindings, "abcdefghij", "fourth", &owner));
+    assert_int_equal(owner.uid, 70005);
+    assert_int_equal(admission_count(&admission), 2);
 }
 
 int main(void)
@@ -293,6 +332,8 @@ int main(void)
         TEST(test_bound_again_after_release),
         TEST(test_lost_bindings),
         TEST(test_stored_binds_again),
+        TEST(test_stored_contradict),
+        TEST(test_lines_contradict),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
