@@ -48,7 +48,7 @@ enum {
     CERTIFIED = WHOLES + ENVIRONMENTS,
     SUBJECTS = CERTIFIED + AUTHORITIES * SERIALS,
     TOLD = 64,         /* refused offers that are remembered */
-    ABSENCES = 32,     /* that are remembered */
+    ABSENCES = 1024,   /* that are remembered: an uncertain one is noted at each answer */
     SIGNERS = 4,       /* keys of the publisher, and of others who sign */
     ENVELOPES = 256,   /* that the publisher has signed, in a scenario */
     OPERATOR = LOGINS, /* asks the daemon as a login does */
