@@ -241,12 +241,10 @@ static void drop_privileges(const struct context *context)
 
 static void take_binding(void *arg, const struct binding *line)
 {
-    const struct admission *taker = arg;
-
     if (bindings_log_is_release(line))
-        (void)bindings_forget(taker->bindings, line->project, line->environment);
+        admission_release_line(arg, line);
     else
-        admission_bind_line(taker, line);
+        admission_bind_line(arg, line);
 }
 
 static void open_bindings(struct context *context)

@@ -82,17 +82,21 @@ enum policy_reason admission_of(const struct admission *admission,
     return admission_judge(admission, answer->document, name, why, sizeof why);
 }
 
+static void bind_ids(const struct admission *admission, const struct binding *claim)
+{
+    bindings_claim(admission->bindings, claim);
+    if (admission->bindings_log != NULL)
+        bindings_log_add(admission->bindings_log, claim);
+}
+
 void admission_bind(const struct admission *admission, const struct document *document)
 {
     const struct binding claim = {document->project, document->environment, document->uid,
                                   document->gid};
     struct binding known;
 
-    if (bindings_by_uid(admission->bindings, claim.uid, &known))
-        return; /* bound to this environment already: another one would have been refused */
-    bindings_claim(admission->bindings, &claim);
-    if (admission->bindings_log != NULL)
-        bindings_log_add(admission->bindings_log, &claim);
+    if (!bindings_by_uid(admission->bindings, claim.uid, &known))
+        bind_ids(admission, &claim); /* else to this environment: another would have been refused */
 }
 
 bool admission_lacks_ids(const struct admission *admission, const char *project,
@@ -101,6 +105,12 @@ bool admission_lacks_ids(const struct admission *admission, const char *project,
     return !admission_is_bound(admission, project, environment) &&
            (admission->bindings_damaged ||
             !bindings_is_released(admission->bindings, project, environment));
+}
+
+void admission_release_line(const struct admission *admission, const struct binding *line)
+{
+    bindings_claim(admission->bindings, line); /* if there is none: what is forgotten is released */
+    (void)bindings_forget(admission->bindings, line->project, line->environment);
 }
 
 void admission_bind_line(const struct admission *admission, const struct binding *line)
@@ -115,24 +125,29 @@ void admission_bind_line(const struct admission *admission, const struct binding
     bindings_claim(admission->bindings, line);
 }
 
-bool admission_bind_stored(const struct admission *admission, const struct document *document)
+bool admission_bind_stored(const struct admission *admission, const struct binding *claim)
 {
-    const struct binding claim = {document->project, document->environment, document->uid,
-                                  document->gid};
     char why[256];
 
-    if (bindings_allow(admission->bindings, &claim, why, sizeof why)) {
-        admission_bind(admission, document);
+    if (bindings_allow(admission->bindings, claim, why, sizeof why)) {
+        bind_ids(admission, claim);
         return true;
     }
-    log_error("the ids of %s/%s are not bound again: %s; a release was lost, so neither has them "
-              "until the API confirms its document",
-              document->project, document->environment, why);
-    bindings_forget_for(admission->bindings, &claim);
-    /* As released, its stored document is not used. */
-    bindings_claim(admission->bindings, &claim);
-    (void)bindings_forget(admission->bindings, claim.project, claim.environment);
+    log_error("the ids of %s/%s are not bound again: %s", claim->project, claim->environment, why);
     return false;
+}
+
+void admission_doubt_stored(const struct admission *admission, const struct binding *claim)
+{
+    char why[256];
+
+    log_error("the ids of %s/%s are not bound again: another stored document has uid %u or gid %u, "
+              "so a release was lost: neither is used until the API confirms it",
+              claim->project, claim->environment, claim->uid, claim->gid);
+    if (!bindings_allow(admission->bindings, claim, why, sizeof why))
+        return; /* so the document is refused */
+    bindings_claim(admission->bindings, claim);
+    (void)bindings_forget(admission->bindings, claim->project, claim->environment);
 }
 
 bool admission_accept(const struct admission *admission, const struct document *document,

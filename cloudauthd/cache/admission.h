@@ -90,18 +90,23 @@ void admission_bind(const struct admission *admission, const struct document *do
 bool admission_lacks_ids(const struct admission *admission, const char *project,
                          const char *environment);
 
-/* At the start, takes the next binding of the bindings log. One that is not allowed shows that a
- * release before it was lost, as it was allowed when it was written: it counts, and those that it
- * contradicts are removed, which is logged. */
+/*
+ * At the start, take the next line of the bindings log: a release, or a binding. A release counts
+ * also where the binding before it is not in the log, as its line may have been refused by a full
+ * disk. A binding that is not allowed shows that a release before it was lost, as it was allowed
+ * when it was written: it counts, and those that it contradicts are removed, which is logged.
+ */
+void admission_release_line(const struct admission *admission, const struct binding *line);
 void admission_bind_line(const struct admission *admission, const struct binding *line);
 
-/*
- * Binds the ids of a stored document again after their binding was lost, even if this host would
- * not use the document now. False, and logged, if another environment has the ids. Then an operator
- * had released them, and whose they are was lost with lines of the bindings log: neither
- * environment has them, nor uses a stored document, until the API confirms one.
- */
-bool admission_bind_stored(const struct admission *admission, const struct document *document);
+/* Binds the ids of a stored document again after their binding was lost, even if this host would
+ * not use the document now. False, and logged, if another environment has the ids. */
+bool admission_bind_stored(const struct admission *admission, const struct binding *claim);
+
+/* Instead, if the stored document of another environment that has no binding has one of the ids:
+ * an operator has released those of one of them, and whose that was is lost. Marks the environment
+ * as one whose ids were released, in memory alone, and logs it. */
+void admission_doubt_stored(const struct admission *admission, const struct binding *claim);
 
 /*
  * Judges a document for its environment as a whole (admission_refresh, admission_judge), and binds

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "access/bindings.h"
 #include "base/fatal.h"
 #include "base/log.h"
 #include "cloudauthd/cache/admission.h"
@@ -253,9 +254,16 @@ void load_probe(struct cache *cache)
 
 /* ---- The start ---- */
 
-/* Binds the ids of a stored document. False if that fails, with the reason in the log, or if the
+/* The ids in a stored document whose environment has none bound. */
+struct claim {
+    struct binding ids;
+    bool contradicted; /* another such document has one of them */
+};
+
+/* Reads the ids in a stored document. False if that fails, with the reason in the log, or if the
  * document is a tombstone, which has no ids. A damaged file is set aside. */
-static bool bind_stored(struct cache *cache, const char *project, const char *environment)
+static bool read_claim(struct cache *cache, const char *project, const char *environment,
+                       struct claim *out)
 {
     struct store_file file;
     struct api_result result = {.verdict = API_DOCUMENT};
@@ -274,14 +282,56 @@ static bool bind_stored(struct cache *cache, const char *project, const char *en
     } else {
         (void)store_judge(cache->setup.store, &file);
     }
-    if (reading.document != NULL)
-        ok = reading.document->status != DOCUMENT_DELETED &&
-             admission_bind_stored(cache->setup.admission, reading.document);
-    else if (file.is_whole)
+    if (reading.document != NULL) {
+        ok = reading.document->status != DOCUMENT_DELETED;
+        *out = (struct claim){
+            .ids = {project, environment, reading.document->uid, reading.document->gid}};
+    } else if (file.is_whole) {
         log_error("store: document %s: its ids are not known: %s", file.name, reading.problem.text);
+    }
     document_free(reading.document);
     free(file.bytes);
     return ok;
+}
+
+static int by_uid(const void *a, const void *b)
+{
+    uint32_t one = ((const struct claim *)a)->ids.uid, other = ((const struct claim *)b)->ids.uid;
+
+    return one < other ? -1 : one > other;
+}
+
+static int by_gid(const void *a, const void *b)
+{
+    uint32_t one = ((const struct claim *)a)->ids.gid, other = ((const struct claim *)b)->ids.gid;
+
+    return one < other ? -1 : one > other;
+}
+
+/* Marks the claims that have the same ids in that order as another one. */
+static void contradict(struct claim *claims, size_t n, int (*order)(const void *, const void *))
+{
+    qsort(claims, n, sizeof *claims, order);
+    for (size_t i = 1; i < n; i++)
+        if (order(&claims[i - 1], &claims[i]) == 0)
+            claims[i - 1].contradicted = claims[i].contradicted = true;
+}
+
+/* Binds the claims, which were all read before. Returns how many. */
+static size_t bind_claims(const struct admission *admission, struct claim *claims, size_t n)
+{
+    size_t bound = 0;
+
+    if (n == 0)
+        return 0;
+    contradict(claims, n, by_uid);
+    contradict(claims, n, by_gid);
+    for (size_t i = 0; i < n; i++)
+        if (claims[i].contradicted)
+            admission_doubt_stored(admission, &claims[i].ids);
+        else
+            bound += admission_bind_stored(admission, &claims[i].ids);
+    return bound;
 }
 
 void cache_list_stored(struct cache *cache, struct worker *worker)
@@ -292,21 +342,25 @@ void cache_list_stored(struct cache *cache, struct worker *worker)
 void cache_bind_stored(struct cache *cache, const struct notify *notify)
 {
     struct survey *survey = &cache->survey;
-    size_t reads = 0, bound = 0;
+    size_t reads = 0, bound, n = 0;
     const char *at = survey->names;
+    struct claim *claims;
 
     if (at == NULL)
         fatal("the stored documents cannot be listed");
     store_count(cache->setup.store, survey->left);
-    for (size_t n = survey->left; n > 0; n--) {
+    claims = xcalloc(survey->left + 1, sizeof *claims);
+    for (size_t left = survey->left; left > 0; left--) {
         const char *project = at, *environment = project + strlen(project) + 1;
         at = environment + strlen(environment) + 1;
         if (!admission_lacks_ids(cache->setup.admission, project, environment))
             continue;
         if (reads++ % READS_TOLD == 0)
             notify_extend(notify);
-        bound += bind_stored(cache, project, environment);
+        n += read_claim(cache, project, environment, &claims[n]);
     }
+    bound = bind_claims(cache->setup.admission, claims, n);
+    free(claims);
     if (bound > 0)
         log_warning("bindings were lost: %zu stored documents have bound their ids again", bound);
     drop_names(survey);

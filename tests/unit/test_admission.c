@@ -260,38 +260,41 @@ static void test_lost_bindings(void **state)
     assert_true(admission_lacks_ids(&admission, "abcdefghij", "staging"));
 }
 
-/* A stored document binds its ids even if it may not be used here now. */
+/* A stored document binds its ids even if it may not be used here now; never those of another. */
 static void test_stored_binds_again(void **state)
 {
+    struct binding claim = {"abcdefghij", "staging", document.uid, document.gid}, owner;
+
     (void)state;
     local_uid = document.uid;
     assert_int_equal(judge(), POLICY_UNUSABLE);
-    assert_true(admission_bind_stored(&admission, &document));
+    assert_true(admission_bind_stored(&admission, &claim));
     assert_true(is_bound());
+    assert_int_equal(added, 1);
+    claim.environment = "other";
+    assert_false(admission_bind_stored(&admission, &claim));
+    assert_true(bindings_by_uid(admission.bindings, document.uid, &owner));
+    assert_string_equal(owner.environment, "staging");
     assert_int_equal(added, 1);
 }
 
-/* Two stored documents have the same ids: those of one were released, and which one's was lost. */
-static void test_stored_contradict(void **state)
+/* A document whose ids another stored one has is not used until the API has confirmed it. */
+static void test_stored_doubted(void **state)
 {
-    struct binding owner;
+    const struct binding claims[] = {{"abcdefghij", "staging", document.uid, document.gid},
+                                     {"abcdefghij", "other", document.uid, 70009}};
 
     (void)state;
-    assert_true(admission_bind_stored(&admission, &document));
-    document.environment = "other";
-    assert_false(admission_bind_stored(&admission, &document));
-    assert_false(bindings_by_uid(admission.bindings, document.uid, &owner));
-    restores = true;
-    assert_false(admission_accept(&admission, &document, restores, why, sizeof why));
-    document.environment = "staging";
-    assert_false(admission_accept(&admission, &document, restores, why, sizeof why));
+    admission_doubt_stored(&admission, &claims[0]);
+    admission_doubt_stored(&admission, &claims[1]);
+    assert_int_equal(added, 0);
+    assert_int_equal(admission_count(&admission), 0);
+    assert_false(admission_accept(&admission, &document, true, why, sizeof why));
     assert_non_null(strstr(why, "its uid was released"));
-    restores = false;
+    assert_true(admission_accept(&admission, &document, false, why, sizeof why));
     assert_int_equal(added, 1);
-    assert_true(admission_accept(&admission, &document, restores, why, sizeof why));
     document.environment = "other";
-    assert_false(admission_accept(&admission, &document, restores, why, sizeof why));
-    assert_int_equal(added, 2);
+    assert_false(admission_accept(&admission, &document, true, why, sizeof why));
 }
 
 /* A line of the log that takes ids of another environment comes after a release that was lost. */
@@ -317,6 +320,18 @@ static void test_lines_contradict(void **state)
     assert_int_equal(admission_count(&admission), 2);
 }
 
+/* A release counts though the line of its binding was refused by a full disk. */
+static void test_line_of_release(void **state)
+{
+    const struct binding release = {"abcdefghij", "staging", 0, 0};
+
+    (void)state;
+    assert_true(admission_lacks_ids(&admission, "abcdefghij", "staging"));
+    admission_release_line(&admission, &release);
+    assert_false(admission_lacks_ids(&admission, "abcdefghij", "staging"));
+    assert_int_equal(admission_count(&admission), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -332,8 +347,9 @@ int main(void)
         TEST(test_bound_again_after_release),
         TEST(test_lost_bindings),
         TEST(test_stored_binds_again),
-        TEST(test_stored_contradict),
+        TEST(test_stored_doubted),
         TEST(test_lines_contradict),
+        TEST(test_line_of_release),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

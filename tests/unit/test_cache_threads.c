@@ -168,11 +168,17 @@ bool admission_lacks_ids(const struct admission *admission, const char *project,
     return !admission_is_bound(admission, project, environment);
 }
 
-bool admission_bind_stored(const struct admission *admission, const struct document *document)
+bool admission_bind_stored(const struct admission *admission, const struct binding *claim)
 {
     (void)admission;
-    (void)document;
+    (void)claim;
     return true;
+}
+
+void admission_doubt_stored(const struct admission *admission, const struct binding *claim)
+{
+    (void)admission;
+    (void)claim;
 }
 
 bool admission_has_project(const struct admission *admission, const char *project)
