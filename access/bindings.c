@@ -27,6 +27,7 @@ struct entry {
     int64_t changed; /* milliseconds, as returned by bindings_changed_at */
     bool bound;
     bool leaving; /* bindings_set_leaving */
+    bool doubted; /* bindings_doubt */
     char environment[];
 };
 
@@ -211,7 +212,7 @@ void bindings_claim(struct bindings *bindings, const struct binding *claim)
     else
         entry = add_unbound(bindings, claim);
     entry->bound = true;
-    entry->leaving = false;
+    entry->leaving = entry->doubted = false;
     entry->project->bound++;
     entry->uid = claim->uid;
     entry->gid = claim->gid;
@@ -237,7 +238,26 @@ bool bindings_is_released(const struct bindings *bindings, const char *project,
     const struct binding wanted = {project, environment, 0, 0};
     const struct entry *entry = find_any(bindings, &wanted);
 
-    return entry != NULL && !entry->bound;
+    return entry != NULL && (!entry->bound || entry->doubted);
+}
+
+void bindings_doubt(struct bindings *bindings, const struct binding *claim)
+{
+    struct entry *uid = find_uid(bindings, claim->uid), *gid = find_gid(bindings, claim->gid);
+
+    if (uid != NULL)
+        uid->doubted = true;
+    if (gid != NULL)
+        gid->doubted = true;
+}
+
+void bindings_trust(struct bindings *bindings, const char *project, const char *environment)
+{
+    const struct binding wanted = {project, environment, 0, 0};
+    struct entry *entry = find_name(bindings, &wanted);
+
+    if (entry != NULL)
+        entry->doubted = false;
 }
 
 int64_t bindings_changed_at(const struct bindings *bindings, const char *project,

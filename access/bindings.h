@@ -59,10 +59,16 @@ size_t bindings_count(const struct bindings *bindings);
 size_t bindings_walk(const struct bindings *bindings, size_t from,
                      bool (*see)(void *arg, const struct binding *binding), void *arg);
 
-/* Whether bindings_forget has removed the binding of the environment, and bindings_claim has not
- * bound the environment again since. */
+/* Whether the stored document of the environment counts for nothing, until the API confirms one:
+ * bindings_forget has removed its binding, and bindings_claim has not bound it again since, or its
+ * binding is in doubt. */
 bool bindings_is_released(const struct bindings *bindings, const char *project,
                           const char *environment);
+
+/* bindings_doubt puts the bindings of the claim's uid and gid in doubt: they stand. bindings_trust
+ * takes the doubt from that of an environment, if there is one. */
+void bindings_doubt(struct bindings *bindings, const struct binding *claim);
+void bindings_trust(struct bindings *bindings, const char *project, const char *environment);
 
 /* Returns when this process last removed the environment's binding or bound the environment again,
  * in milliseconds of cloud_clock_ms(); 0: never. A process that looked the ids up before that time

@@ -125,29 +125,28 @@ void admission_bind_line(const struct admission *admission, const struct binding
     bindings_claim(admission->bindings, line);
 }
 
+void admission_doubt_stored(const struct admission *admission, const struct binding *claim)
+{
+    const struct binding release = {claim->project, claim->environment, 0, 0};
+
+    log_error("the ids of %s/%s, uid %u and gid %u, are not bound again: they were released, or "
+              "another environment has them: its stored document waits for the API",
+              claim->project, claim->environment, claim->uid, claim->gid);
+    bindings_doubt(admission->bindings, claim);
+    admission_release_line(admission, &release);
+}
+
 bool admission_bind_stored(const struct admission *admission, const struct binding *claim)
 {
     char why[256];
 
-    if (bindings_allow(admission->bindings, claim, why, sizeof why)) {
-        bind_ids(admission, claim);
-        return true;
+    if (bindings_is_released(admission->bindings, claim->project, claim->environment) ||
+        !bindings_allow(admission->bindings, claim, why, sizeof why)) {
+        admission_doubt_stored(admission, claim);
+        return false;
     }
-    log_error("the ids of %s/%s are not bound again: %s", claim->project, claim->environment, why);
-    return false;
-}
-
-void admission_doubt_stored(const struct admission *admission, const struct binding *claim)
-{
-    char why[256];
-
-    log_error("the ids of %s/%s are not bound again: another stored document has uid %u or gid %u, "
-              "so a release was lost: neither is used until the API confirms it",
-              claim->project, claim->environment, claim->uid, claim->gid);
-    if (!bindings_allow(admission->bindings, claim, why, sizeof why))
-        return; /* so the document is refused */
-    bindings_claim(admission->bindings, claim);
-    (void)bindings_forget(admission->bindings, claim->project, claim->environment);
+    bind_ids(admission, claim);
+    return true;
 }
 
 bool admission_accept(const struct admission *admission, const struct document *document,
@@ -171,5 +170,7 @@ bool admission_accept(const struct admission *admission, const struct document *
         log_warning("document %s/%s: hosts does not contain this host's host_id %s",
                     document->project, document->environment, admission->conf->host_id);
     admission_bind(admission, document);
+    if (!is_stored)
+        bindings_trust(admission->bindings, document->project, document->environment);
     return true;
 }

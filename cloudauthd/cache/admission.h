@@ -84,9 +84,9 @@ enum policy_reason admission_of(const struct admission *admission,
  * (admission_judge). */
 void admission_bind(const struct admission *admission, const struct document *document);
 
-/* Whether an environment with a stored document has lost its binding: it is not bound, and no
- * operator has released its ids. If lines of the bindings log are damaged, a release does not
- * count, because a damaged line may have bound the ids again. */
+/* Whether an environment with a stored document may have lost its binding: it is not bound, and no
+ * operator has released its ids, or lines of the bindings log are damaged, one of which may have
+ * bound them again. */
 bool admission_lacks_ids(const struct admission *admission, const char *project,
                          const char *environment);
 
@@ -99,13 +99,15 @@ bool admission_lacks_ids(const struct admission *admission, const char *project,
 void admission_release_line(const struct admission *admission, const struct binding *line);
 void admission_bind_line(const struct admission *admission, const struct binding *line);
 
-/* Binds the ids of a stored document again after their binding was lost, even if this host would
- * not use the document now. False, and logged, if another environment has the ids. */
+/*
+ * admission_bind_stored binds the ids of a stored document again after their binding was lost, even
+ * if this host would not use the document now. False, and logged, if an operator has released them,
+ * or another environment has one of them: then a release may have been lost, of one or the other.
+ * admission_doubt_stored is for ids that the stored document of another environment without a
+ * binding has as well. In these cases no stored document of the environments in question is used
+ * until the API confirms it; bindings of the log stand.
+ */
 bool admission_bind_stored(const struct admission *admission, const struct binding *claim);
-
-/* Instead, if the stored document of another environment that has no binding has one of the ids:
- * an operator has released those of one of them, and whose that was is lost. Marks the environment
- * as one whose ids were released, in memory alone, and logs it. */
 void admission_doubt_stored(const struct admission *admission, const struct binding *claim);
 
 /*

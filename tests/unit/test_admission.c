@@ -260,10 +260,10 @@ static void test_lost_bindings(void **state)
     assert_true(admission_lacks_ids(&admission, "abcdefghij", "staging"));
 }
 
-/* A stored document binds its ids even if it may not be used here now; never those of another. */
+/* A stored document binds its ids even if it may not be used here now. */
 static void test_stored_binds_again(void **state)
 {
-    struct binding claim = {"abcdefghij", "staging", document.uid, document.gid}, owner;
+    const struct binding claim = {"abcdefghij", "staging", document.uid, document.gid};
 
     (void)state;
     local_uid = document.uid;
@@ -271,30 +271,72 @@ static void test_stored_binds_again(void **state)
     assert_true(admission_bind_stored(&admission, &claim));
     assert_true(is_bound());
     assert_int_equal(added, 1);
-    claim.environment = "other";
-    assert_false(admission_bind_stored(&admission, &claim));
-    assert_true(bindings_by_uid(admission.bindings, document.uid, &owner));
-    assert_string_equal(owner.environment, "staging");
-    assert_int_equal(added, 1);
 }
 
-/* A document whose ids another stored one has is not used until the API has confirmed it. */
+static bool accepts(const char *environment, bool is_stored)
+{
+    document.environment = environment;
+    return admission_accept(&admission, &document, is_stored, why, sizeof why);
+}
+
+/* Stored documents with the same ids are not used until the API has confirmed one. */
 static void test_stored_doubted(void **state)
 {
     const struct binding claims[] = {{"abcdefghij", "staging", document.uid, document.gid},
-                                     {"abcdefghij", "other", document.uid, 70009}};
+                                     {"abcdefghij", "other", document.uid, 200009}};
 
     (void)state;
     admission_doubt_stored(&admission, &claims[0]);
     admission_doubt_stored(&admission, &claims[1]);
     assert_int_equal(added, 0);
     assert_int_equal(admission_count(&admission), 0);
-    assert_false(admission_accept(&admission, &document, true, why, sizeof why));
+    assert_false(accepts("staging", true));
     assert_non_null(strstr(why, "its uid was released"));
-    assert_true(admission_accept(&admission, &document, false, why, sizeof why));
+    assert_false(accepts("other", true));
+    assert_true(accepts("staging", false));
     assert_int_equal(added, 1);
-    document.environment = "other";
-    assert_false(admission_accept(&admission, &document, true, why, sizeof why));
+    assert_true(accepts("staging", true));
+    assert_false(accepts("other", false));
+}
+
+/* Where the log has another binding of the ids, that stands, but neither stored document is used:
+ * the release of it and the line of the other may be lost. */
+static void test_stored_contradicts_log(void **state)
+{
+    const struct binding line = {"abcdefghij", "staging", document.uid, 200009},
+                         claim = {"abcdefghij", "other", document.uid, document.gid};
+    struct binding owner;
+
+    (void)state;
+    document.gid = 200009;
+    admission_bind_line(&admission, &line);
+    assert_true(accepts("staging", true));
+    assert_false(admission_bind_stored(&admission, &claim));
+    assert_true(bindings_by_uid(admission.bindings, document.uid, &owner));
+    assert_string_equal(owner.environment, "staging");
+    assert_false(accepts("staging", true));
+    assert_false(admission_keeps(&admission, &line, document.home));
+    assert_false(accepts("other", true));
+    assert_false(accepts("other", false));
+    assert_true(accepts("staging", false));
+    assert_true(accepts("staging", true));
+    assert_int_equal(added, 0);
+}
+
+/* Where lines are damaged, a document from before a release binds nothing. */
+static void test_stored_released(void **state)
+{
+    const struct binding claim = {"abcdefghij", "staging", document.uid, document.gid};
+
+    (void)state;
+    admission.bindings_damaged = true;
+    admission_bind_line(&admission, &claim);
+    admission_release_line(&admission, &claim);
+    assert_true(admission_lacks_ids(&admission, "abcdefghij", "staging"));
+    assert_false(admission_bind_stored(&admission, &claim));
+    assert_int_equal(admission_count(&admission), 0);
+    assert_false(accepts("staging", true));
+    assert_true(accepts("staging", false));
 }
 
 /* A line of the log that takes ids of another environment comes after a release that was lost. */
@@ -348,6 +390,8 @@ int main(void)
         TEST(test_lost_bindings),
         TEST(test_stored_binds_again),
         TEST(test_stored_doubted),
+        TEST(test_stored_contradicts_log),
+        TEST(test_stored_released),
         TEST(test_lines_contradict),
         TEST(test_line_of_release),
     };
