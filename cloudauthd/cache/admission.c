@@ -128,10 +128,14 @@ void admission_bind_line(const struct admission *admission, const struct binding
 void admission_doubt_stored(const struct admission *admission, const struct binding *claim)
 {
     const struct binding release = {claim->project, claim->environment, 0, 0};
+    char why[256];
 
-    log_error("the ids of %s/%s, uid %u and gid %u, are not bound again: they were released, or "
-              "another environment has them: its stored document waits for the API",
-              claim->project, claim->environment, claim->uid, claim->gid);
+    if (bindings_allow(admission->bindings, claim, why, sizeof why))
+        snprintf(why, sizeof why, "they were released, or another stored document has them");
+    log_error(
+        "the ids of %s/%s, uid %u and gid %u, are not bound again: %s; no stored document with "
+        "them is used until the API confirms it",
+        claim->project, claim->environment, claim->uid, claim->gid, why);
     bindings_doubt(admission->bindings, claim);
     admission_release_line(admission, &release);
 }
