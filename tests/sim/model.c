@@ -728,8 +728,10 @@ void model_rebound(const struct order *order, const char *reason)
         e->released = e->rebound = world->lived;
         e->released_in = world->incarnations;
         for (int i = 0; i < world->environments; i++)
-            if (world->environment[i].has_ids_of_other)
+            if (world->environment[i].has_ids_of_other) {
+                world->environment[i].refused.doubtful = true;
                 model_answered(i, &world->environment[i].refused);
+            }
     } else if (order->bound) {
         e->binding = BOUND;
     }
