@@ -24,7 +24,7 @@ bool foreign_each(const char *database, foreign_service *each, void *arg);
  * so, writes a message that names the service and the user or group to `why`, a buffer of `size`
  * bytes. Calls the module of each service directly, because getpwuid(3) would also call our module.
  * Blocks while a module waits for its server, so the loop's thread must never call it. A service
- * whose module is not installed counts as empty, because no process of the host can use it.
+ * without an installed module has no users and groups: no process of the host can query it.
  */
 bool foreign_may_have_id(uint32_t uid, uint32_t gid, char *why, size_t size);
 

@@ -46,8 +46,8 @@ void background_probe(struct cache *cache)
     if (!cache->some_fail)
         return;
     cache->some_fail = false;
-    /* The guard also withholds the absence of environments whose document cannot be read from the
-     * disk: they are in the list of unknown entries. */
+    /* An environment with a withheld absence is in the list of unknown entries if its document
+     * cannot be read from the disk. */
     if (cache->entries.withheld > 0)
         probe(cache, &cache->entries.unknown, &left);
     probe(cache, &cache->entries.known, &left);

@@ -14,11 +14,11 @@ struct cache;
 #define BACKGROUND_PROBES 32
 
 /*
- * Sends the next request for each document whose last request failed, after its back-off and while
- * the document may still be used. Otherwise the first login after an outage would still be decided
- * by the last good document. For an environment whose absence is withheld (limits.h) the requests
- * go on without an end, because one withheld absence causes all others to be withheld. Also goes on
- * with a survey (cache_survey) that could not list the stored documents. To be called every second.
+ * Repeats failed requests after their back-off, while the document is within its outage bound, so
+ * that the first login after an outage is decided by the API. Requests about a withheld absence
+ * (limits.h) are repeated without a bound, because one withheld absence causes all others to be
+ * withheld. Also resumes a survey (cache_survey) that could not list the stored documents. To be
+ * called every second.
  */
 void background_probe(struct cache *cache);
 

@@ -254,7 +254,7 @@ void load_probe(struct cache *cache)
 
 /* ---- The start ---- */
 
-/* The ids in a stored document whose environment has none bound. */
+/* The ids in the stored document of an environment without a binding. */
 struct claim {
     struct binding ids;
     bool contradicted; /* another such document has one of them */
