@@ -340,6 +340,18 @@ enum verdict model_takes(int environment, const struct envelope *envelope)
     return SECOND * (wall + 10 - issued) < bound_of(envelope->version) ? YES : EITHER;
 }
 
+bool model_has(int environment, const struct envelope *envelope)
+{
+    const struct environment *e = &world->environment[environment];
+
+    if (envelope->version == ABSENT || !is_well_formed(envelope))
+        return false;
+    for (int i = 0; i < e->goods; i++)
+        if (e->good[i].version == envelope->version && e->good[i].issued == envelope->issued)
+            return true;
+    return false;
+}
+
 /* How long ago it was signed; by the clock that has gone on further since it was taken. */
 static int64_t signed_age(const struct good *good)
 {

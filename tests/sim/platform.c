@@ -19,6 +19,7 @@ static struct request {
     int environment; /* -1: one that the API does not know */
     int origin;
     bool is_signed;
+    bool is_known; /* the answer is a document that the daemon may have */
     int seen;      /* the version when the request was sent, or the number of the envelope */
     char etag[16]; /* of the request */
     struct good good;
@@ -147,6 +148,7 @@ static enum verdict take(struct request *request, const struct envelope *envelop
     request->good.version = envelope->version;
     request->good.issued = envelope->issued;
     request->good.signers = envelope->signers;
+    request->is_known = model_has(request->environment, envelope);
     return model_takes(request->environment, envelope);
 }
 
@@ -252,7 +254,7 @@ static void deliver(size_t i)
             request.good.signers, good == EITHER ? ", perhaps" : "");
         if (request.origin == world->origin) /* else it is of another API */
             model_answered(request.environment, good != NO ? &request.good : NULL);
-        if (request.reply.is_document && !request.is_signed)
+        if (good == NO && (request.is_signed ? request.is_known : request.reply.is_document))
             model_refuses(request.environment);
         e->asked = -1;
     }

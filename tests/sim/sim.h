@@ -417,6 +417,10 @@ enum verdict model_judge(int version, enum kind kind, int key, int address);
 /* Whether the host takes the envelope as the environment's document. */
 enum verdict model_takes(int environment, const struct envelope *envelope);
 
+/* Whether the host may have the document of the envelope: then it hears that the API has the
+ * environment, also where the clock was put back and it does not take the document. */
+bool model_has(int environment, const struct envelope *envelope);
+
 /* The API's answer has come to the daemon, good or not. */
 void model_answered(int environment, const struct good *good);
 
