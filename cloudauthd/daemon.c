@@ -44,6 +44,7 @@
 #define RUN_DIRECTORY   "/run/cloudauth"
 #define STATE_DIRECTORY "/var/lib/cloudauth"
 #define PROBE_MS        1000
+#define NO_UID          ((uid_t)-1)
 
 static const char *conf_path;
 static struct records records;
@@ -92,15 +93,28 @@ static bool read_conf(struct cloud_conf *conf)
     return true;
 }
 
-/* Finds the uid of CLOUDAUTHD_KEYS_USER. In this process getpwnam(3) reads only /etc/passwd
- * (main.c). */
-static void find_keys_user(struct context *context)
+/* Returns the uid of CLOUDAUTHD_KEYS_USER, NO_UID if there is no such user, or `last` if the lookup
+ * fails. In this process getpwnam_r(3) reads only /etc/passwd (main.c). */
+static uid_t find_keys_user(uid_t last)
 {
-    const struct passwd *user = getpwnam(CLOUDAUTHD_KEYS_USER);
+    static char text[16384];
+    struct passwd entry, *user = NULL;
 
-    context->keys_uid = user == NULL || user->pw_uid == 0 ? (uid_t)-1 : user->pw_uid;
-    if (context->keys_uid == (uid_t)-1)
-        log_error("there is no user %s: no key is answered", CLOUDAUTHD_KEYS_USER);
+    if (getpwnam_r(CLOUDAUTHD_KEYS_USER, &entry, text, sizeof text, &user) != 0)
+        return last;
+    return user == NULL || user->pw_uid == 0 ? NO_UID : user->pw_uid;
+}
+
+/* Finds that user again, and logs whether there is one if that has changed. */
+static void follow_keys_user(struct context *context)
+{
+    uid_t before = context->keys_uid;
+
+    context->keys_uid = find_keys_user(before);
+    if (context->keys_uid == NO_UID && before != NO_UID)
+        log_error("there is no user %s any more: no key is answered", CLOUDAUTHD_KEYS_USER);
+    else if (context->keys_uid != NO_UID && before == NO_UID)
+        log_info("there is a user %s now: keys are answered", CLOUDAUTHD_KEYS_USER);
 }
 
 /* Returns the origin (publish_new): a text of the settings on which the records of
@@ -167,7 +181,6 @@ static void reload(struct context *context)
     change = compare(&context->conf, conf);
     context->conf = *conf;
     free(conf);
-    find_keys_user(context);
     api_configure(context->api, &context->conf);
     cache_configure(context->cache, change);
     publish_reload(context->publish, origin_of(&context->conf));
@@ -227,7 +240,10 @@ static void drop_privileges(const struct context *context)
             log_warning("capabilities that are not needed cannot be dropped: %s", strerror(errno));
         return;
     }
+    errno = 0; /* a group that does not exist leaves it so */
     tty = ends_sessions ? getgrnam("tty") : NULL;
+    if (tty == NULL && errno != 0)
+        fatal("group tty cannot be looked up: %s", strerror(errno));
     user = getpwnam(CLOUDAUTHD_DAEMON_USER);
     if (user == NULL || user->pw_uid == 0 || user->pw_gid == 0)
         fatal("there is no user %s to run as", CLOUDAUTHD_DAEMON_USER);
@@ -401,6 +417,9 @@ static void on_probe(void *arg)
     if (admission_refresh(context->admission) && local_ids_reads(context->local_ids) != judged_by) {
         publish_all(context);
         sessions_configure(context->sessions);
+        follow_keys_user(context);
+    } else if (context->keys_uid == NO_UID) {
+        follow_keys_user(context); /* the last lookup may have failed */
     }
     background_probe(context->cache);
     sessions_each_environment(context->sessions, watch_files_of, context);
@@ -430,7 +449,9 @@ static void start(struct context *context, bool foreground)
         fatal("out of memory");
     log_start(context->loop);
     context->started = cloud_clock_ms();
-    find_keys_user(context);
+    context->keys_uid = find_keys_user(NO_UID);
+    if (context->keys_uid == NO_UID)
+        log_error("there is no user %s: no key is answered", CLOUDAUTHD_KEYS_USER);
     daemonize_set_limits();
     drop_privileges(context);
     watch_signals(context);

@@ -92,7 +92,7 @@ static const struct rule {
      "cloudauthctl undeny --all  # begins a new list; then deny again who must stay out"},
     {"helper_user", "present", HEALTH_CRITICAL, "daemon",
      "cloudauthd does not know the user cloudauth-keys: it answers no key",
-     "systemd-sysusers /usr/lib/sysusers.d/cloudauth.conf; systemctl reload cloudauthd"},
+     "systemd-sysusers /usr/lib/sysusers.d/cloudauth.conf"},
 };
 
 static void judge_rules(struct health *health)

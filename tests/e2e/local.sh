@@ -167,3 +167,32 @@ test_modules_missing() {
     done
     enters alice abcdefghij
 }
+
+# the helper's user may come after the daemon, and goes: keys are answered from then on, or no more
+test_keys_user() {
+    local line
+    line=$(grep '^cloudauth-keys:' /etc/passwd)
+    daemon_stop
+    sed -i '/^cloudauth-keys:/d' /etc/passwd
+    daemon_start
+    logged 'there is no user cloudauth-keys: no key is answered'
+    refused alice abcdefghij
+    echo "$line" >>/etc/passwd
+    logged 'there is a user cloudauth-keys now'
+    enters alice abcdefghij
+    sed -i '/^cloudauth-keys:/d' /etc/passwd
+    logged 'there is no user cloudauth-keys any more'
+    echo "$line" >>/etc/passwd
+}
+
+# while /etc/passwd cannot be read, the helper's user is the last known one, after a reload too
+test_keys_user_unreadable() {
+    enters alice abcdefghij
+    mv /etc/passwd /root/passwd
+    daemon_reload
+    logged 'settings reloaded'
+    mv /root/passwd /etc/passwd
+    wait_for known abcdefghij 200001
+    enters alice abcdefghij
+    fails grep -q 'there is no user' <(since /var/log/syslog)
+}
