@@ -61,32 +61,33 @@ static void log_obsolete(const struct cloud_conf *conf)
                         cloud_conf_obsolete[i].instead);
 }
 
-/* Reads and checks the configuration. If it is wrong, logs why, with the file and, if the fault is
- * in one line, the line's number. */
-static bool read_conf(struct cloud_conf *conf)
+/* Reads and checks the configuration. If it is wrong, writes why, with the file and, if the fault
+ * is in one line, the line's number. */
+static bool read_conf(struct cloud_conf *conf, char *why, size_t size)
 {
     struct cloud_conf_error error;
     struct signers signers;
-    char why[256] = "";
+    char wrong[256] = "";
 
     if (!cloud_conf_read(conf, conf_path, 0, &error)) {
         if (error.line > 0)
-            log_error("%s:%u: %s", conf_path, error.line, error.text);
+            snprintf(why, size, "%s:%u: %s", conf_path, error.line, error.text);
         else
-            log_error("%s: %s", conf_path, error.text);
+            snprintf(why, size, "%s: %s", conf_path, error.text);
         return false;
     }
-    if (!api_check(conf, why, sizeof why)) {
-        log_error("%s: %s", conf_path, why);
+    if (!api_check(conf, wrong, sizeof wrong)) {
+        snprintf(why, size, "%s: %s", conf_path, wrong);
         return false;
     }
     if (!envelope_parse_signers(conf->signing_key, &signers)) {
-        log_error("%s: signing_key: not up to four Ed25519 public keys of 32 bytes in base64",
-                  conf_path);
+        snprintf(why, size,
+                 "%s: signing_key: not up to four Ed25519 public keys of 32 bytes in base64",
+                 conf_path);
         return false;
     }
     if (conf->host_id[0] == '\0' && gethostname(conf->host_id, sizeof conf->host_id - 1) != 0) {
-        log_error("%s: host_id is not set and the host has no name", conf_path);
+        snprintf(why, size, "%s: host_id is not set and the host has no name", conf_path);
         return false;
     }
     log_obsolete(conf);
@@ -112,7 +113,7 @@ static void follow_keys_user(struct context *context)
 
     context->keys_uid = find_keys_user(before);
     if (context->keys_uid == NO_UID && before != NO_UID)
-        log_error("there is no user %s any more: no key is answered", CLOUDAUTHD_KEYS_USER);
+        log_error("the user %s is gone: no key is answered", CLOUDAUTHD_KEYS_USER);
     else if (context->keys_uid != NO_UID && before == NO_UID)
         log_info("there is a user %s now: keys are answered", CLOUDAUTHD_KEYS_USER);
 }
@@ -173,12 +174,15 @@ static void reload(struct context *context)
     struct cloud_conf *conf = malloc(sizeof *conf);
     enum cache_change change;
 
-    if (conf == NULL || !read_conf(conf)) {
+    snprintf(context->conf_error, sizeof context->conf_error, "out of memory");
+    if (conf == NULL || !read_conf(conf, context->conf_error, sizeof context->conf_error)) {
+        log_error("%s", context->conf_error);
         log_error("the settings were not reloaded: the old ones stay in force");
         free(conf);
         return;
     }
     change = compare(&context->conf, conf);
+    context->conf_error[0] = '\0';
     context->conf = *conf;
     free(conf);
     api_configure(context->api, &context->conf);
@@ -508,8 +512,10 @@ int daemon_run(const struct daemon_options *options, struct notify *notify)
     bool ok;
 
     conf_path = options->conf_path;
-    if (!read_conf(&context.conf))
+    if (!read_conf(&context.conf, context.conf_error, sizeof context.conf_error)) {
+        log_error("%s", context.conf_error);
         return EX_CONFIG; /* the unit does not restart the daemon then: only an operator can help */
+    }
     context.notify = notify;
     start(&context, options->foreground);
     probe = (struct loop_timer){.due = on_probe, .arg = &context};

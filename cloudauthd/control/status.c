@@ -92,6 +92,7 @@ static void status_of_documents(const struct context *context)
     store_look(context->store, &store);
     health_disk(context, &disk);
     rows_add_number("documents", (int64_t)store.documents);
+    ROW("documents_files", store.failing ? "unwritable" : "written");
     rows_add_number("in_memory", (int64_t)all.seen.known);
     rows_add_number("fresh", (int64_t)all.seen.fresh);
     rows_add_number("failing", (int64_t)all.seen.failing);
@@ -170,6 +171,7 @@ void status_answer(struct connection *connection)
     rows_start();
     ROW("version", CLOUD_VERSION);
     rows_add_number("uptime", (cloud_clock_ms() - context->started) / 1000);
+    ROW("settings_error", context->conf_error);
     ROW("host_id", context->conf.host_id);
     ROW("access_url", context->conf.access_url);
     status_of_feed(context);
@@ -182,6 +184,8 @@ void status_answer(struct connection *connection)
     status_of_documents(context);
     status_of_snapshot(context);
     rows_add_number("open_sessions", (int64_t)sessions.open);
+    ROW("sessions_files", sessions.unwritable ? "unwritable" : "written");
+    ROW("bindings_file", context->admission->bindings_damaged ? "damaged" : "whole");
     rows_add_number("denials", (int64_t)health_denials(context, denials));
     ROW("denials_file", list->damaged ? "damaged" : "whole");
     ROW("helper_user", context->keys_uid == (uid_t)-1 ? "missing" : "present");

@@ -14,6 +14,7 @@
  */
 struct context {
     struct cloud_conf conf;
+    char conf_error[512]; /* why the last reload has not replaced conf; "" if it has */
     uid_t keys_uid; /* uid of user cloudauth-keys, who runs the helper; (uid_t)-1: no such user */
     struct notify *notify; /* notifies the service manager */
     struct loop *loop;

@@ -217,9 +217,10 @@ static void drop_entry(struct sessions *sessions, struct entry *entry)
 
 /* Writes the file of a session that is on the list. If that fails, as while /run is full, the next
  * recheck tries again. */
-static void store(const struct sessions *sessions, struct entry *entry)
+static void store(struct sessions *sessions, struct entry *entry)
 {
     entry->unwritten = !session_files_write(sessions->files, &entry->session);
+    sessions->view.unwritable = entry->unwritten;
 }
 
 /* ---- Audit ---- */
@@ -948,8 +949,10 @@ bool sessions_open(struct sessions *sessions, const struct session *session, int
     opened.since = cache_visit(sessions->setup.cache, NULL).now;
     if (!session_files_write(sessions->files, &opened)) {
         session_files_remove(sessions->files, opened.id);
+        sessions->view.unwritable = true;
         return false;
     }
+    sessions->view.unwritable = false;
     entry = add_entry(sessions, &opened);
     set_due(entry->watch, next_due(sessions, stale ? opened.opened - recheck_ms(sessions) : asked));
     set_ends(entry->watch, &opened, 0);

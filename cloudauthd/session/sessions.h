@@ -99,6 +99,7 @@ struct sessions_view {
     uint64_t closed; /* sshd reported the end */
     uint64_t gone;   /* the sshd process ended without reporting it */
     uint64_t ended;  /* terminated by cloudauthd: revoked, expired, or by an operator */
+    bool unwritable; /* the last file of a session could not be written */
 };
 void sessions_look(const struct sessions *sessions, struct sessions_view *out);
 

@@ -95,12 +95,15 @@ bool bindings_log_is_release(const struct binding *line)
 
 /* ---- Start ---- */
 
-static void keep_damaged(const struct bindings_log *log, const char *file, size_t size)
+/* Copies the file. `first` is the number of its first damaged line, n how many there are. */
+static void keep_damaged(const struct bindings_log *log, const char *file, size_t size,
+                         size_t first, size_t n)
 {
     int failed = statefile_write(log->directory, FILE_NAME STATEFILE_DAMAGED, file, size);
 
-    log_error("%s has damaged lines, which are skipped; a copy is in %s", FILE_NAME,
-              FILE_NAME STATEFILE_DAMAGED);
+    log_error("%s: line %zu is damaged, damaged lines in all: %zu: they are skipped, and a copy of "
+              "the file is in %s (docs/outages.md, \"Bindings that were lost\")",
+              FILE_NAME, first, n, FILE_NAME STATEFILE_DAMAGED);
     if (failed != 0)
         log_error("%s: %s", FILE_NAME STATEFILE_DAMAGED, strerror(failed));
 }
@@ -109,7 +112,7 @@ void bindings_log_load(struct bindings_log *log,
                        void (*each)(void *arg, const struct binding *binding), void *arg,
                        bool *damaged)
 {
-    size_t size = 0;
+    size_t size = 0, number = 0, first = 0, bad = 0;
     char *file = statefile_read(log->directory, FILE_NAME, FILE_MAX, &size);
 
     *damaged = false;
@@ -124,16 +127,18 @@ void bindings_log_load(struct bindings_log *log,
         struct line line;
         const char *newline = memchr(file + at, '\n', size - at);
         size_t n = newline == NULL ? size - at : (size_t)(newline - file) - at;
+        number++;
         if (newline != NULL && parse_line(file + at, n, &line)) {
             const struct binding binding = {line.project, line.environment, line.uid, line.gid};
             each(arg, &binding);
-        } else {
-            *damaged = true;
+        } else if (bad++ == 0) {
+            first = number;
         }
         at += n + 1;
     }
+    *damaged = bad > 0;
     if (*damaged)
-        keep_damaged(log, file, size);
+        keep_damaged(log, file, size, first, bad);
     free(file);
 }
 

@@ -54,6 +54,7 @@ struct store_figures {
     uint64_t documents; /* files of documents, not counting those set aside */
     uint64_t writes;    /* attempts to write or remove a file since the start */
     uint64_t errors;    /* attempts that failed */
+    bool failing;       /* the last one has failed */
 };
 void store_look(const struct store *store, struct store_figures *out);
 

@@ -342,6 +342,20 @@ test_status_settings() {
     ctl 0 status
 }
 
+# settings that the daemon alone can judge: a reload that was refused is critical until one is not
+test_status_reload() {
+    local good
+    good=$(</etc/cloudauth/cloudauth.conf)
+    sed -i 's|^access_url = .*|access_url = https://user:secret@localhost/{project}|' /etc/cloudauth/cloudauth.conf
+    daemon_reload
+    logged 'the settings were not reloaded'
+    contains "$(ctl 1 status)" '^critical +the last reload was refused.*/etc/cloudauth/cloudauth.conf: access_url'
+    enters alice abcdefghij
+    echo "$good" >/etc/cloudauth/cloudauth.conf
+    daemon_reload
+    wait_for ctl 0 status
+}
+
 # page STATUS [ARGUMENT...]: status as a terminal of 80 columns shows it.
 page() {
     local expected=$1 status=0

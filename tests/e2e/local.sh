@@ -181,7 +181,7 @@ test_keys_user() {
     logged 'there is a user cloudauth-keys now'
     enters alice abcdefghij
     sed -i '/^cloudauth-keys:/d' /etc/passwd
-    logged 'there is no user cloudauth-keys any more'
+    logged 'the user cloudauth-keys is gone'
     echo "$line" >>/etc/passwd
 }
 

@@ -6,6 +6,8 @@ STG=abcdefghij_stg@127.0.0.1
 
 # shellcheck source=tests/sandbox/sessions.sh
 . "$REPO/tests/sandbox/sessions.sh"
+# shellcheck source=tests/sandbox/ctl.sh
+. "$REPO/tests/sandbox/ctl.sh"
 
 # ---- A name on every session ---------------------------------------------------------------------
 
@@ -25,6 +27,22 @@ test_two_people() {
     audit 'grant account=abcdefghij_stg .*user=bob'
     hang_up
     audit 'close account=abcdefghij_stg .*user=alice .*reason=closed .*session=[0-9a-f]{16}$'
+}
+
+# the directory of sessions is full: no session opens, and status says why, until there is space
+test_run_full() {
+    daemon_stop
+    mount -t tmpfs -o size=64k,mode=755 tmpfs /run/cloudauth
+    daemon_start
+    dd if=/dev/zero of=/run/cloudauth/fill bs=4k 2>/dev/null || true
+    contains "$(login alice abcdefghij@127.0.0.1 id 2>&1 || true)" 'cannot be checked right now'
+    audit 'refuse account=abcdefghij .*user=alice .*reason=unavailable'
+    contains "$(ctl 1 status)" '^critical +the file of a session cannot be written'
+    rm /run/cloudauth/fill
+    enters alice abcdefghij
+    same written "$(field sessions_files 0 status)"
+    daemon_stop
+    umount /run/cloudauth
 }
 
 # a second channel of a ControlMaster belongs to the same user and session

@@ -4,6 +4,8 @@
 
 # shellcheck source=tests/sandbox/sessions.sh
 . "$REPO/tests/sandbox/sessions.sh"
+# shellcheck source=tests/sandbox/ctl.sh
+. "$REPO/tests/sandbox/ctl.sh"
 
 DOCUMENTS=/var/lib/cloudauth/documents
 
@@ -136,6 +138,13 @@ test_owners_damaged() {
     claimed '1 stored documents have bound their ids again'
     test -e /var/lib/cloudauth/owners.damaged
     known abcdefghij_stg 200002
+    grep -q 'owners: line 1 is damaged, damaged lines in all: 1:' /var/log/syslog
+    contains "$(ctl 1 status)" '^bindings_file: damaged$'
+    daemon_stop
+    sed -i 1d /var/lib/cloudauth/owners
+    daemon_start
+    known abcdefghij 200001
+    same whole "$(cloudauthctl status --json | jq -r .bindings_file)"
 }
 
 # documents that do not fit into memory are read again, in an outage too; no person returns who was removed
@@ -236,6 +245,7 @@ test_full_disk() {
     dd if=/dev/zero of=/var/lib/cloudauth/fill bs=4k 2>/dev/null || true
     enters alice abcdefghij
     wait_for grep -q 'cannot be written' /var/log/syslog
+    contains "$(ctl 1 status)" '^critical +a document cannot be written'
     daemon_kill
     api_gone
     daemon_start
