@@ -85,7 +85,7 @@ static const char *fault_of(const struct credential_file *file, const struct sta
     return NULL;
 }
 
-/* Opens a file, checks it (credential_path) and writes its path to path. -1 with the reason in why.
+/* Opens a file, checks it (credential_read) and writes its path to path. -1 with the reason in why.
  * Follows symbolic links, because certificates are often installed as links; so it checks the
  * descriptor, not the path. */
 static int open_checked(const struct credential_file *file, char path[CREDENTIAL_PATH_SIZE],
@@ -110,17 +110,6 @@ static int open_checked(const struct credential_file *file, char path[CREDENTIAL
     if (fd >= 0)
         close(fd);
     return -1;
-}
-
-bool credential_path(const struct credential_file *file, char path[CREDENTIAL_PATH_SIZE], char *why,
-                     size_t size)
-{
-    int fd = open_checked(file, path, why, size);
-
-    if (fd < 0)
-        return false;
-    close(fd);
-    return true;
 }
 
 /* Removes one newline at the end of a text. Returns what is wrong with the rest, or NULL. */

@@ -53,18 +53,13 @@ void credentials_directory(const char *path);
 bool credentials_check(const struct cloud_conf *conf, char *why, size_t size);
 
 /*
- * Writes the path of a credential file to path, and checks that the file may be used: a regular
- * file, owned by root or by the daemon's user, of at most CREDENTIAL_MAX bytes. Only its owner may
- * have access to a secret file, and only its owner may write to a public one. A file of root in
- * $CREDENTIALS_DIRECTORY may be readable by its group, because stat(2) shows the ACL by which
- * systemd grants the daemon access as permissions of the group. False with the reason, "credential
- * unusable: ...", in why.
+ * Reads a credential file, if it may be used: a regular file, owned by root or by the daemon's
+ * user, of at most CREDENTIAL_MAX bytes. Only its owner may have access to a secret file, and only
+ * its owner may write to a public one. A file of root in $CREDENTIALS_DIRECTORY may be readable by
+ * its group, because stat(2) shows the ACL by which systemd grants the daemon access as permissions
+ * of the group. Removes one newline at the end of a CREDENTIAL_TEXT. False with the reason,
+ * "credential unusable: ...", in why, and *out empty.
  */
-bool credential_path(const struct credential_file *file, char path[CREDENTIAL_PATH_SIZE], char *why,
-                     size_t size);
-
-/* Checks a file as credential_path does, and reads it. Removes one newline at the end of a
- * CREDENTIAL_TEXT. False with the reason in why and *out empty. */
 bool credential_read(const struct credential_file *file, struct credential *out, char *why,
                      size_t size);
 

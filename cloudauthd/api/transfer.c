@@ -87,6 +87,17 @@ static bool is_coded(CURL *easy, long status)
            (status == 200 && content != NULL && strcasecmp(content, "identity") != 0);
 }
 
+/* Keeps the validators of the answer. An ETag that cannot be kept leaves none: a document may
+ * change while its Last-Modified, which counts in seconds, stays (RFC 9110, 8.8.2). */
+static void keep_validator(CURL *easy, struct validator *out)
+{
+    keep_header(easy, "etag", out->etag, sizeof out->etag);
+    if (out->etag[0] == '\0' && header_of(easy, "etag") != NULL)
+        out->modified[0] = '\0';
+    else
+        keep_header(easy, "last-modified", out->modified, sizeof out->modified);
+}
+
 /* CURLOPT_HEADERFUNCTION(3): takes one line of the answer's header, which ends with a blank line.
  * After the header of an interim answer (1xx) another header follows. */
 static size_t on_header(char *line, size_t size, size_t n, void *arg)
@@ -105,9 +116,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
         return n;
     transfer->head_done = true;
     transfer->coded = is_coded(easy, status);
-    keep_header(easy, "etag", transfer->validator.etag, sizeof transfer->validator.etag);
-    keep_header(easy, "last-modified", transfer->validator.modified,
-                sizeof transfer->validator.modified);
+    keep_validator(easy, &transfer->validator);
     keep_header(easy, "date", transfer->date, sizeof transfer->date);
     keep_header(easy, "age", transfer->age, sizeof transfer->age);
     return transfer->coded ? 0 : n;
@@ -208,36 +217,41 @@ void transfer_end(struct transfer *transfer)
     transfer_drop_headers(transfer);
     credential_wipe(&transfer->cert);
     credential_wipe(&transfer->key);
+    credential_wipe(&transfer->ca);
     if (transfer->body != NULL)
         explicit_bzero(transfer->body, transfer->used);
     free(transfer->body);
 }
 
 /* Trusts only the CAs of ca_file if that is set: by default libcurl would add its own directory of
- * CAs (CAPATH). The file is read for each connection, so that a new CA ends an outage at once and a
- * removed CA is no longer trusted. */
-static bool set_authorities(CURL *easy, const struct cloud_conf *conf, char *why, size_t size)
+ * CAs (CAPATH). libcurl gets the file's content, and compares it before it reuses a connection: so
+ * a new CA ends an outage at once, and a peer with a certificate of a removed CA is asked nothing
+ * more, however long it keeps its connection open. */
+static bool set_authorities(struct transfer *transfer, const struct cloud_conf *conf, char *why,
+                            size_t size)
 {
     const struct credential_file file = credential_file(conf, CREDENTIAL_CA_FILE);
-    char path[CREDENTIAL_PATH_SIZE];
+    struct curl_blob ca = {.flags = CURL_BLOB_NOCOPY};
+    CURL *easy = transfer->easy;
 
     curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, conf->ca_file[0] == '\0' ? CA_KEPT : 0L);
     if (conf->ca_file[0] == '\0')
         return true;
-    if (!credential_path(&file, path, why, size))
+    if (!credential_read(&file, &transfer->ca, why, size))
         return false;
-    if (curl_easy_setopt(easy, CURLOPT_CAINFO, path) == CURLE_OK &&
+    ca.data = transfer->ca.bytes;
+    ca.len = transfer->ca.length;
+    if (curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &ca) == CURLE_OK &&
         curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK &&
-        curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, path) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO_BLOB, &ca) == CURLE_OK &&
         curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL) == CURLE_OK)
         return true;
     snprintf(why, size, "no memory for ca_file");
     return false;
 }
 
-/* Passes the certificate and key from memory, not by path: before libcurl reuses a connection it
- * then compares their content, so that no connection is reused that a replaced certificate has
- * opened. */
+/* Passes the certificate and key from memory too, so that no connection is reused that a replaced
+ * certificate has opened. */
 static bool set_client(struct transfer *transfer, const struct cloud_conf *conf, char *why,
                        size_t size)
 {
@@ -269,8 +283,7 @@ bool transfer_set_tls(struct transfer *transfer, const struct cloud_conf *conf, 
     curl_easy_setopt(transfer->easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(transfer->easy, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(transfer->easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    return set_authorities(transfer->easy, conf, why, size) &&
-           set_client(transfer, conf, why, size);
+    return set_authorities(transfer, conf, why, size) && set_client(transfer, conf, why, size);
 }
 
 bool transfer_add_header(struct transfer *transfer, const char *name, const char *value)

@@ -22,10 +22,10 @@ struct transfer {
     CURL *easy;
     struct pool_group *group; /* the group in which the transfer runs; NULL while it does not run */
     struct curl_slist *headers;
-    struct credential cert, key; /* client_cert and client_key, which libcurl borrows */
-    int64_t begun, deadline;     /* cloud_clock_ms() when it began, and by when it must end */
-    bool was_sent;               /* transfer_launch has started it at least once */
-    bool plain;                  /* http without TLS */
+    struct credential cert, key, ca; /* client_cert, client_key, ca_file: libcurl borrows them */
+    int64_t begun, deadline;         /* cloud_clock_ms() when it began, and by when it must end */
+    bool was_sent;                   /* transfer_launch has started it at least once */
+    bool plain;                      /* http without TLS */
     char error[CURL_ERROR_SIZE];
     /* The answer to the last request: */
     size_t most, used, size; /* bytes: limit of the body, its length so far, size of `body` */

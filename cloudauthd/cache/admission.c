@@ -89,7 +89,7 @@ static void bind_ids(const struct admission *admission, const struct binding *cl
         bindings_log_add(admission->bindings_log, claim);
 }
 
-void admission_bind(const struct admission *admission, const struct document *document)
+static void bind_document(const struct admission *admission, const struct document *document)
 {
     const struct binding claim = {document->project, document->environment, document->uid,
                                   document->gid};
@@ -173,7 +173,7 @@ bool admission_accept(const struct admission *admission, const struct document *
     if (reason == POLICY_NOT_THIS_HOST && !is_stored)
         log_warning("document %s/%s: hosts does not contain this host's host_id %s",
                     document->project, document->environment, admission->conf->host_id);
-    admission_bind(admission, document);
+    bind_document(admission, document);
     if (!is_stored)
         bindings_trust(admission->bindings, document->project, document->environment);
     return true;

@@ -79,11 +79,6 @@ enum policy_reason admission_of(const struct admission *admission,
                                 const struct cache_answer *answer, const struct cloud_name *name,
                                 bool looked);
 
-/* Binds a document's uid and gid to its environment, in memory and in the bindings log, unless they
- * are bound already. The caller must have made sure that no other environment has them
- * (admission_judge). */
-void admission_bind(const struct admission *admission, const struct document *document);
-
 /* Whether an environment with a stored document may have lost its binding: it is not bound, and no
  * operator has released its ids, or lines of the bindings log are damaged, one of which may have
  * bound them again. */
@@ -112,10 +107,11 @@ void admission_doubt_stored(const struct admission *admission, const struct bind
 
 /*
  * Judges a document for its environment as a whole (admission_refresh, admission_judge), and binds
- * its ids (admission_bind). is_stored: the document is from the disk; it is then refused if an
- * operator has released its ids, because another environment may have them by now. A document whose
- * `hosts` does not contain this host is accepted as well, because the cache has to remember it, but
- * logged as a warning unless is_stored. False with the reason in why.
+ * its uid and gid, in memory and in the bindings log, unless they are bound already. is_stored: the
+ * document is from the disk; it is then refused if an operator has released its ids, because
+ * another environment may have them by now. A document whose `hosts` does not contain this host is
+ * accepted as well, because the cache has to remember it, but logged as a warning unless is_stored.
+ * False with the reason in why.
  */
 bool admission_accept(const struct admission *admission, const struct document *document,
                       bool is_stored, char *why, size_t size);

@@ -84,6 +84,8 @@ static void take(struct load *load)
     entry->load_failures = 0;
     if (load->file.error == ENOENT)
         entry->stored = ENTRY_NOT_STORED;
+    if (load->reading.is_known)
+        return; /* the API has sent the same while the file could not be read */
     if (store_judge(entry->cache->setup.store, &load->file)) {
         take_stored(entry, &load->reading, &load->file.file.document);
         load->reading.document = NULL;

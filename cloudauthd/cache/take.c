@@ -43,11 +43,15 @@ static bool check_issued(const struct cache_entry *entry, const struct document 
 void take_prepare(struct reading *reading, const struct cache_entry *entry,
                   const struct api_result *result)
 {
+    /* A document whose ids were released is judged, and binds its ids, like a new one. */
+    bool is_bound =
+        admission_is_bound(entry->cache->setup.admission, entry->project, entry->environment);
+
     *reading = (struct reading){.result = result,
                                 .project = entry->project,
                                 .environment = entry->environment,
                                 .signers = entry->cache->signers,
-                                .has_known = entry->document != NULL};
+                                .has_known = entry->document != NULL && is_bound};
     memcpy(reading->known, entry->hash, sizeof reading->known);
 }
 
@@ -185,6 +189,15 @@ static void note_issued(struct cache_entry *entry, const struct document *docume
         entry->issued = document->issued_at;
 }
 
+/* Whether a tombstone that the API has sent may be older than the stored document, because that
+ * cannot be read: it counts no longer than a document of that age would. */
+static bool is_old_tombstone(const struct cache_entry *entry, const struct document *document,
+                             bool is_stored)
+{
+    return entry->cache->signers.n > 0 && !is_stored && !entry->loaded &&
+           (int64_t)time(NULL) - document->issued_at >= freshness_bound(entry->cache, document);
+}
+
 /* Judges the document that was read and applies it to the entry. is_stored: it is from the store,
  * so it was accepted before. */
 static void take_document(struct cache_entry *entry, struct reading *reading, int64_t asked_wall,
@@ -218,7 +231,10 @@ static void take_document(struct cache_entry *entry, struct reading *reading, in
         return;
     }
     issued = document->issued_at;
-    if (document->status == DOCUMENT_DELETED) {
+    if (document->status == DOCUMENT_DELETED && is_old_tombstone(entry, document, is_stored)) {
+        document_free(document);
+        fail(entry, "the tombstone is too old, and the stored document cannot be read");
+    } else if (document->status == DOCUMENT_DELETED) {
         document_free(document);
         take_absence(entry, is_stored);
     } else {
@@ -330,7 +346,8 @@ void take_unusable(struct cache_entry *entry, const struct document *document)
 {
     if (document != NULL)
         note_issued(entry, document);
-    tell(entry, NULL, entry->asked_wall);
+    if (entry->document == NULL) /* else the API has sent that while the file could not be read */
+        tell(entry, NULL, entry->asked_wall);
 }
 
 void take_stored(struct cache_entry *entry, struct reading *reading,
@@ -342,6 +359,8 @@ void take_stored(struct cache_entry *entry, struct reading *reading,
     take_document(entry, reading, from->asked_wall, true);
     if (entries_is_failing(entry)) {
         log_warning("store: document %s/%s: %s", entry->project, entry->environment, entry->detail);
+        if (entry->document != NULL)
+            return; /* as in take_unusable */
         issued = entry->issued;
         entries_forget(entry);
         entry->issued = issued;

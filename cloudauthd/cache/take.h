@@ -24,7 +24,7 @@ struct reading {
     const char *project, *environment;
     struct signers signers;
     bool ids_only; /* only the ids of a stored document are needed: its signature is not verified */
-    bool has_known;                   /* the entry has a document: `known` is set */
+    bool has_known;                   /* the entry has a document with bound ids: `known` is set */
     unsigned char known[DIGEST_SIZE]; /* the hash of the known document's body */
     /* Set by take_read: */
     unsigned char hash[DIGEST_SIZE]; /* hash of the body; all zeros: it could not be computed */

@@ -2,7 +2,6 @@
 #include "cloudauthd/control/control.h"
 
 #include "base/log.h"
-#include "cloudauthd/cache/admission.h"
 #include "cloudauthd/control/rows.h"
 #include "cloudauthd/login/login.h"
 
@@ -22,16 +21,8 @@ static void send_refresh(struct connection *connection, const char *result,
     rows_send(connection, 0);
 }
 
-/* Binds the uid and gid of the document again if an operator has released their binding. The cache
- * does not do that if the API answers that the document has not changed. */
 void refresh_answer(struct connection *connection, const struct cache_answer *known)
 {
-    char why[256];
-
-    if (!known->stale &&
-        !admission_accept(connection->context->admission, known->document, false, why, sizeof why))
-        log_warning("document %s/%s: %s", known->document->project, known->document->environment,
-                    why);
     send_refresh(connection, known->stale ? "unavailable" : "document", POLICY_GRANTED, known);
 }
 

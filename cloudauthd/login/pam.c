@@ -6,7 +6,6 @@
 #include "access/messages.h"
 #include "access/policy.h"
 #include "cloudauthd/audit/audit.h"
-#include "cloudauthd/cache/admission.h"
 #include "cloudauthd/login/pending.h"
 #include "cloudauthd/session/sessions.h"
 #include "common/text.h"
@@ -161,23 +160,6 @@ static void remember_person(const struct context *context, struct login *login,
 }
 
 /*
- * Binds the ids of a document again after an operator has released their binding (cloudauthctl
- * rebind). Does so only if the API has confirmed the document since the release: an older one may
- * have the wrong ids.
- */
-static void bind_again(const struct context *context, const struct cache_answer *known)
-{
-    const struct document *document = known->document;
-    struct binding owner;
-
-    if (!known->stale &&
-        known->asked >
-            bindings_changed_at(context->bindings, document->project, document->environment) &&
-        !bindings_by_name(context->bindings, document->project, document->environment, &owner))
-        admission_bind(context->admission, document);
-}
-
-/*
  * Whether the ids that sshd looked up when the login began are those of the document. A login may
  * take minutes; if the ids have changed meanwhile, sshd would open the session with a uid that may
  * be another environment's by now, or by the time when a release is written.
@@ -229,7 +211,6 @@ void pam_answer_account(struct connection *connection, const struct cache_answer
         visit.offered = &login->session.offered;
         verdict = policy_login(document, &connection->name, &visit);
         if (verdict.reason == POLICY_GRANTED) {
-            bind_again(connection->context, known);
             if (!has_current_ids(connection, login, document))
                 verdict.reason = POLICY_IDS_CHANGED;
             else if (!has_current_grants(connection, login, document))

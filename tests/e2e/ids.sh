@@ -136,3 +136,14 @@ test_other_service_hangs() {
     daemon_start
     enters bob abcdefghij_stg
 }
+
+# after a rebind the same document gets its ids again only if no other name service has them meanwhile
+test_rebind_other_service() {
+    enters alice abcdefghij
+    extra_user 200001
+    cloudauthctl rebind --force abcdefghij || true
+    logged 'account.uid: 200001 belongs to user jdoe@corp.example of extrausers'
+    refused alice abcdefghij
+    extra_user 200050
+    wait_for enters alice abcdefghij
+}

@@ -115,6 +115,17 @@ test_authority_file() {
     wait_for says 'ca_file /etc/cloudauth/own.pem: No such file'
 }
 
+# a CA that is taken out of ca_file is trusted no longer, on kept connections too
+test_authority_removed() {
+    cp "$TLS/ca.pem" /etc/cloudauth/own.pem
+    serve api
+    by_https 'ca_file = /etc/cloudauth/own.pem'
+    enters alice abcdefghij
+    cp "$TLS/other.pem" /etc/cloudauth/own.new
+    mv /etc/cloudauth/own.new /etc/cloudauth/own.pem
+    outage 'unable to get local issuer certificate|self.signed|certificate'
+}
+
 client_required() {
     serve "$1" "ssl_client_certificate /root/client-ca.pem;" 'ssl_verify_client on;'
 }
@@ -251,4 +262,17 @@ test_proxy_environment() {
     by_https
     enters alice abcdefghij
     same '' "$(cat "$PROXY_LOG")"
+}
+
+# an ETag that is too long to be kept is not replaced by Last-Modified, which stays where a document changes within a second
+test_long_etag() {
+    local document=$ACCESS/abcdefghij/production.json
+    touch -d '2026-01-01 00:00:00' "$document"
+    serve api 'etag off;' "add_header ETag '\"$(printf 'a%.0s' {1..300})\"' always;"
+    by_https
+    enters alice abcdefghij
+    document abcdefghij production '.users |= map(select(.username != "alice"))'
+    touch -d '2026-01-01 00:00:00' "$document"
+    serve api 'etag off;' "add_header ETag '\"$(printf 'b%.0s' {1..300})\"' always;"
+    refused alice abcdefghij
 }

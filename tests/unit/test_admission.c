@@ -241,7 +241,7 @@ static void test_bound_again_after_release(void **state)
     assert_true(bindings_forget(admission.bindings, document.project, document.environment));
     assert_int_equal(judge(), POLICY_GRANTED);
     assert_false(is_bound());
-    admission_bind(&admission, &document);
+    assert_true(admission_accept(&admission, &document, false, why, sizeof why));
     assert_true(is_bound());
     assert_int_equal(added, 2);
 }
@@ -252,7 +252,7 @@ static void test_lost_bindings(void **state)
 {
     (void)state;
     assert_true(admission_lacks_ids(&admission, "abcdefghij", "staging"));
-    admission_bind(&admission, &document);
+    assert_true(admission_accept(&admission, &document, false, why, sizeof why));
     assert_false(admission_lacks_ids(&admission, "abcdefghij", "staging"));
     assert_true(bindings_forget(admission.bindings, "abcdefghij", "staging"));
     assert_false(admission_lacks_ids(&admission, "abcdefghij", "staging"));

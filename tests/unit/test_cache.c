@@ -3674,6 +3674,86 @@ static void test_signed_keys_replaced(void **state)
     EVP_PKEY_free(signer);
 }
 
+/* A stored document of an hour and a minute ago, whose file cannot be read for now. Returns its
+ * envelope, and in `newer` one that was signed 10 seconds later; both are too old to be used. */
+static void keep_unreadable(char envelope[4096], char newer[4096], struct told *told)
+{
+    struct stored_document kept = {.project = "abcdefghij",
+                                   .environment = "staging",
+                                   .asked = fake_ms,
+                                   .asked_wall = fake_time};
+    char payload[1024];
+
+    conf.max_stale = 3600;
+    use_signatures();
+    snprintf(payload, sizeof payload, DOCUMENT, issued(0));
+    sign(PAYLOAD_TYPE, payload, payload, envelope, 4096);
+    snprintf(payload, sizeof payload, DOCUMENT, issued(10));
+    sign(PAYLOAD_TYPE, payload, payload, newer, 4096);
+    keep(&kept, envelope, strlen(envelope));
+    disk.at_once = true;
+    keep_documents();
+    cache_subscribe(cache, take_news, told);
+    fake_ms += 3660000;
+    fake_time += 3660;
+    disk.unreadable = "staging";
+}
+
+/* The API sends a document while the stored one cannot be read. The file, which is read later, in
+ * an outage, is the same, or an older one: the account keeps its name. */
+static void test_read_after_the_api(void **state)
+{
+    char envelope[4096], newer[4096];
+    struct client client;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct told told = {0};
+        keep_unreadable(envelope, newer, &told);
+        ask(&client, CACHE_ACCOUNT);
+        api_says_bytes(i == 0 ? envelope : newer);
+        assert_int_equal(client.result, CACHE_DOCUMENT);
+        disk.unreadable = NULL;
+        for (int k = 0; k < 3; k++) {
+            fake_ms += 16000;
+            fake_time += 16;
+            ask(&client, CACHE_ACCOUNT);
+            while (pendings > 0)
+                api_says(API_OUTAGE, "");
+            assert_int_equal(client.result, CACHE_DOCUMENT);
+        }
+        assert_int_equal(told.gone, 0);
+        EVP_PKEY_free(signer);
+        start_cache();
+    }
+}
+
+/* A tombstone that is older than any document may be does not count while the stored document
+ * cannot be read: that may be newer. */
+static void test_old_tombstone(void **state)
+{
+    char payload[1024], envelope[4096], newer[4096];
+    struct told told = {0};
+    struct client client;
+
+    (void)state;
+    keep_unreadable(envelope, newer, &told);
+    snprintf(payload, sizeof payload, NAMED_TOMBSTONE, "staging", issued(-3600));
+    sign(PAYLOAD_TYPE, payload, payload, envelope, sizeof envelope);
+    ask(&client, CACHE_KEYS);
+    api_says_bytes(envelope);
+    assert_int_equal(client.result, CACHE_UNAVAILABLE);
+    assert_int_equal(told.gone, 0);
+    fake_ms += 16000;
+    fake_time += 16;
+    snprintf(payload, sizeof payload, NAMED_TOMBSTONE, "staging", issued(-3590));
+    sign(PAYLOAD_TYPE, payload, payload, envelope, sizeof envelope);
+    ask(&client, CACHE_KEYS);
+    api_says_bytes(envelope);
+    assert_int_equal(client.result, CACHE_ABSENT);
+    EVP_PKEY_free(signer);
+}
+
 /* A reload while a newer document waits for the disk, which then refuses it: the older one that the
  * disk has is not read. */
 static void test_signed_not_kept(void **state)
@@ -4254,6 +4334,8 @@ static const struct CMUnitTest tests[] = {
     TEST(test_signed_not_restored_by_other_api),
     TEST(test_signed_keys_replaced),
     TEST(test_signed_not_kept),
+    TEST(test_read_after_the_api),
+    TEST(test_old_tombstone),
     TEST(test_signed_not_restored),
     TEST(test_bind_signed),
 };
