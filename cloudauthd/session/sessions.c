@@ -361,20 +361,20 @@ static void on_survey(void *arg)
 }
 
 /* Notes that the sshd process of the session has closed it or has ended. If the session's processes
- * can be found by an audit session id, returns true: the next survey decides whether the session is
- * over. Otherwise, and if the session is being terminated, closes it and returns false: the entry
- * has been freed. */
+ * can be found by an audit session id, returns true: the next survey, or its termination, decides
+ * whether the session is over. Otherwise closes it and returns false: the entry has been freed. */
 static bool leave_entry(struct sessions *sessions, struct entry *entry, const char *reason)
 {
     if (entry->left_at != 0)
         return true;
-    if (entry->session.ending || own_audit(sessions, &entry->session) == PROCESS_NO_AUDIT) {
+    if (own_audit(sessions, &entry->session) == PROCESS_NO_AUDIT) {
         close_entry(sessions, entry, reason);
         return false;
     }
     entry->left_at = cloud_clock_ms();
     entry->left_by = reason;
-    set_survey(sessions, SURVEY_SOON_MS);
+    if (!entry->session.ending)
+        set_survey(sessions, SURVEY_SOON_MS);
     return true;
 }
 
@@ -440,7 +440,7 @@ static void on_terminated(void *arg, const char *id, bool over)
     struct sessions *sessions = arg;
     struct entry *entry = find_id(sessions, id);
 
-    if (entry == NULL) { /* sshd has closed the session in the meantime */
+    if (entry == NULL) { /* sshd has closed the session, which has no audit session id */
         if (over)
             session_files_remove(sessions->files, id);
         return; /* the file of a session that is not over has the next daemon try again */
@@ -504,22 +504,17 @@ static bool continue_termination(struct sessions *sessions, const struct session
     return true;
 }
 
-/* Continues the terminations that an earlier daemon had begun. A session whose sshd process has
- * ended is taken off the list; its file stays until its other processes have been terminated, by a
- * later daemon if this one may not do so. */
+/* Continues the terminations that an earlier daemon had begun. */
 static void continue_terminations(struct sessions *sessions)
 {
     struct entry *entry, *next;
 
     for (entry = TAILQ_FIRST(&sessions->entries); entry != NULL; entry = next) {
-        bool lives;
         next = TAILQ_NEXT(entry, all);
         if (!entry->session.ending)
             continue;
-        lives = process_lives(&entry->session.monitor);
-        entry->session.ending = continue_termination(sessions, &entry->session) || !lives;
-        if (!lives)
-            drop_entry(sessions, entry);
+        entry->session.ending = continue_termination(sessions, &entry->session);
+        (void)goes_on(sessions, entry);
     }
 }
 

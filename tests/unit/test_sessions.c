@@ -991,13 +991,14 @@ static void test_end_goes_on(void **state)
     assert_true(lists("state=ending"));
     sessions_close(sessions, &a.monitor, a.account);
     dead[deads++] = 100;
-    assert_int_equal(sessions_count(sessions), 1);
+    assert_int_equal(sessions_count(sessions), 2);
     restart();
     assert_int_equal(orders, 3);
     assert_int_equal(ordered[2].order.audit, 9);
+    assert_int_equal(sessions_count(sessions), 2);
+    order_is_done(2);
     assert_int_equal(sessions_count(sessions), 1);
     assert_true(lists("user=bob"));
-    order_is_done(2);
     restart();
     assert_int_equal(orders, 3);
 }
@@ -1032,10 +1033,11 @@ static void test_ends_go_on(void **state)
     for (int i = 0; i < 2; i++) {
         char id[SESSION_ID_SIZE];
         assert_true(sessions_open(sessions, i == 0 ? &a : &b, fake_ms, fake_time, false));
-        snprintf(id, sizeof id, "%.16s", list() + strlen("session="));
+        snprintf(id, sizeof id, "%.16s",
+                 (i == 0 ? list() : strchr(list(), '\n') + 1) + strlen("session="));
         assert_int_equal(sessions_end(sessions, id), SESSIONS_END_BEGUN);
         dead[deads++] = 100 + i;
-        assert_int_equal(strlen(list()), 0);
+        assert_false(lists("state=open"));
     }
     restart();
     assert_int_equal(orders, 4);
@@ -1046,16 +1048,18 @@ static void test_ends_go_on(void **state)
 /* A daemon that may not terminate leaves the session to one that may. */
 static void test_end_is_left(void **state)
 {
+    struct session a = session_of("alice", 100, "staging");
     char id[SESSION_ID_SIZE];
 
     (void)state;
-    open_of("alice", 100);
+    a.audit = 9;
+    assert_true(sessions_open(sessions, &a, fake_ms, fake_time, false));
     end_first(id);
     dead[deads++] = 100;
     sessions_free(sessions);
     start(false);
     assert_int_equal(orders, 1);
-    assert_int_equal(sessions_count(sessions), 0);
+    assert_true(lists("state=detached"));
     restart();
     assert_int_equal(orders, 2);
     assert_string_equal(ordered[1].id, id);
@@ -1064,21 +1068,31 @@ static void test_end_is_left(void **state)
     assert_int_equal(orders, 2);
 }
 
-/* A session that sshd has closed and that could not be terminated is left to the next daemon. */
+/* A session that sshd has closed while it was terminated, and of which processes are left, stays on
+ * the list: it can be terminated again, and is by the next daemon. Without an audit session id none
+ * of its processes is known, and it is over. */
 static void test_end_fails_after_close(void **state)
 {
-    const struct process monitor = {100, 77};
+    struct session a = session_of("alice", 100, "staging");
     char id[SESSION_ID_SIZE];
 
     (void)state;
-    open_of("alice", 100);
+    a.audit = 9;
+    assert_true(sessions_open(sessions, &a, fake_ms, fake_time, false));
     end_first(id);
-    sessions_close(sessions, &monitor, "abcdefghij_stg");
+    sessions_close(sessions, &a.monitor, a.account);
     dead[deads++] = 100;
+    assert_true(lists("state=ending"));
     order_fails(0);
-    restart();
+    assert_true(lists("state=detached"));
+    end_first(id);
     assert_int_equal(orders, 2);
-    assert_string_equal(ordered[1].id, id);
+    restart();
+    assert_int_equal(orders, 3);
+    assert_string_equal(ordered[2].id, id);
+    assert_true(lists("state=ending"));
+    order_is_done(2);
+    assert_int_equal(sessions_count(sessions), 0);
 }
 
 /* A session that could not be terminated is open again, also for the next daemon. */
