@@ -42,7 +42,8 @@ struct doctor_fault {
 
 struct doctor {
     struct out *out;
-    struct cloud_conf conf; /* the settings, or the defaults if the file is broken */
+    struct cloud_conf conf; /* the settings, or the defaults if they cannot be read */
+    bool no_settings;       /* they cannot be read */
     const char *account;    /* an account to ask sshd about; "": none is known */
     char chosen[CLOUD_NAME_MAX + 6];
     const char *clock; /* the state of this host's clock, for doctor.sh; NULL: not known */
@@ -142,6 +143,7 @@ static void check_settings(struct doctor *doctor)
         return;
     }
     cloud_conf_defaults(&doctor->conf);
+    doctor->no_settings = true;
     doctor_say(doctor, "settings", DOCTOR_BAD, remedies[error.fault], CLOUD_CONF_PATH ":%u: %s",
                error.line, error.text);
 }
@@ -353,6 +355,7 @@ static void run_script(struct doctor *doctor)
     lines_argument(argv, "account=%s", accounts.shell);
     lines_argument(argv, "sftp=%s", accounts.sftp);
     lines_argument(argv, "may_have_sftp=%s", may_have_sftp(&conf->grammar) ? "yes" : "");
+    lines_argument(argv, "no_settings=%s", doctor->no_settings ? "yes" : "");
     lines_argument(argv, "uid_min=%u", conf->uid_min);
     lines_argument(argv, "uid_max=%u", conf->uid_max);
     lines_argument(argv, "asked=%s", doctor->account);

@@ -11,7 +11,7 @@ export PATH LC_ALL=C
 set -f # '*' in a setting or a file is text
 
 account='' sftp='' module='' ssh_gid='' sftp_gid='' uid_min=0 uid_max=0 homes='' urls='' api_socket='' secrets='' clock=''
-host_id='' may_have_sftp='' asked='' allow=''
+host_id='' may_have_sftp='' asked='' allow='' no_settings=''
 for setting; do
     eval "${setting%%=*}=\${setting#*=}"
 done
@@ -642,6 +642,10 @@ in_range() {
 }
 
 check_ranges() {
+    if [ "$no_settings" ]; then
+        row ranges unknown 'cloudauthctl doctor  # again, when the settings are ok' 'the settings cannot be read'
+        return
+    fi
     found='' sub_min=0 sub_max=0
     # shellcheck disable=SC2094 # clash is only given its name
     while read -r name value rest; do

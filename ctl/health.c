@@ -108,15 +108,27 @@ static const struct rule {
      "systemd-sysusers /usr/lib/sysusers.d/cloudauth.conf"},
 };
 
-static void judge_rules(struct health *health)
+/* Returns the remedy of a rule. A document can conflict with this host in several ways: if the
+ * value names one that has a remedy of its own, writes that to `buffer` and returns it. */
+static const char *remedy_of(const struct rule *rule, const struct cloud_conf *conf,
+                             const char *value, char buffer[REMEDY_SIZE])
 {
+    if (strcmp(rule->name, "conflict") == 0 && remedy_known(conf, value, buffer))
+        return buffer;
+    return rule->remedy;
+}
+
+static void judge_rules(struct health *health, const struct cloud_conf *conf)
+{
+    char buffer[REMEDY_SIZE];
+
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         const char *value = health_value(health, rules[i].name);
         if (value[0] == '\0' || strcmp(value, rules[i].good) == 0)
             continue;
         bool says_why = rules[i].good[0] == '\0';
-        find(health, rules[i].level, rules[i].check, rules[i].remedy, "%s%s%.500s", rules[i].what,
-             says_why ? ": " : "", says_why ? value : "");
+        find(health, rules[i].level, rules[i].check, remedy_of(&rules[i], conf, value, buffer),
+             "%s%s%.500s", rules[i].what, says_why ? ": " : "", says_why ? value : "");
     }
 }
 
@@ -181,13 +193,19 @@ static void judge_expiry(struct health *health, const char *row, const char *key
                          int64_t now)
 {
     int64_t end = health_number(health, row), left = end - now;
+    /* openssl x509 shows only the first certificate of a file, and ca_file has several. */
+    const char *command =
+        strcmp(key, "ca_file") == 0
+            ? "openssl storeutl -noout -text -certs %s | grep -E 'Subject:|Not After'  # renew the "
+              "one that ends"
+            : "openssl x509 -noout -subject -enddate -in %s  # renew it";
     char when[40], remedy[REMEDY_SIZE] = "";
 
     if (health_value(health, row)[0] == '\0' || left >= EXPIRES_SOON)
         return;
     out_time(end, when, sizeof when);
     if (path[0] == '/')
-        (void)remedy_fill("openssl x509 -noout -subject -enddate -in %s  # renew it", path, remedy);
+        (void)remedy_fill(command, path, remedy);
     find(health, left < EXPIRES_AT_ONCE ? HEALTH_CRITICAL : HEALTH_DEGRADED, "certificates", remedy,
          "a certificate of %s %s: %s", key, left <= 0 ? "has expired" : "ends soon", when);
 }
@@ -233,7 +251,7 @@ static void judge_version(struct health *health)
 void health_judge(struct health *health, const struct cloud_conf *conf, int64_t now)
 {
     judge_documents(health, conf);
-    judge_rules(health);
+    judge_rules(health, conf);
     judge_feed(health);
     judge_expiry(health, "client_cert_expires", "client_cert", conf->client_cert, now);
     judge_expiry(health, "ca_file_expires", "ca_file", conf->ca_file, now);

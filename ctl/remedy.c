@@ -33,19 +33,30 @@ bool remedy_quote(const char *text, char *out, size_t size)
 
 /* ---- The project API ---- */
 
+#define DAEMON_PATH_MAX 120 /* the daemon's messages have no more characters of a path */
+
 #define EDIT "editor " CLOUD_CONF_PATH "  # "
 #define CA   "set ca_file to the CA that signed the project API's certificate"
+#define NAMEI                                                                                      \
+    "namei -l %s  # user cloudauth must be able to read the file and to search the directories "   \
+    "above it: cloudauth.conf(5), Credentials"
+#define DIRECTORY "findmnt -T %s; ls -ld %s  # mount it, or correct access_url"
+#define LOCAL     "cloudauthctl status --documents  # then free the name or id, here or at the API"
 
 /* Remedies, found by words in the messages of libcurl, OpenSSL and the daemon; the first row that
  * matches is used. Each %s in a command is replaced by the word that `find` takes from the settings
  * or from the message. If it finds none, the search goes on with the next row. */
 typedef void find_word(const struct cloud_conf *conf, const char *detail, char *out, size_t size);
-static find_word find_directory, find_environment, find_owner;
+static find_word find_directory, find_environment, find_file, find_owner;
 
 static const struct {
     const char *words, *command;
     find_word *find;
 } api_remedies[] = {
+    {"the token endpoint",
+     "journalctl -t cloudauthd -g 'token endpoint' -n 5  # look at token_url, its credential and "
+     "the token endpoint",
+     NULL},
     {"local issuer certificate", EDIT CA, NULL},
     {"self-signed certificate", EDIT CA, NULL},
     {"self signed certificate", EDIT CA, NULL},
@@ -58,6 +69,8 @@ static const struct {
     {"not yet valid",
      "timedatectl  # if this host's clock is right, renew the project API's certificate", NULL},
     {"Could not resolve", EDIT "correct the host in access_url, or this host's DNS", NULL},
+    {"credential unusable: client_cert ", NAMEI, find_file},
+    {"credential unusable: ca_file ", NAMEI, find_file},
     {"credential unusable",
      "cloudauthctl doctor  # user cloudauth must own the file, mode 400, and search the "
      "directories above it",
@@ -65,6 +78,9 @@ static const struct {
     {"cannot be opened: Permission denied",
      "ls -lR %s  # let user cloudauth read the documents and search the directories (chmod a+rX)",
      find_directory},
+    {"the directory cannot be opened", DIRECTORY, find_directory},
+    {"the directory is empty", DIRECTORY, find_directory},
+    {"absent, but so many environments are", "cloudauthctl confirm-absences  # lists them", NULL},
     {"refuses this host's credential",
      "journalctl -t cloudauthd -g ALARM -n 5  # renew the credential with the project API", NULL},
     {"connect to server", EDIT "start the project API, or correct the host and port in access_url",
@@ -80,7 +96,14 @@ static const struct {
      find_environment},
     {" belongs to environment ",
      "cloudauthctl rebind %s  # only if that environment is gone for good", find_owner},
+    {"a local user", LOCAL, NULL},
+    {"a local group", LOCAL, NULL},
+    {"/etc/group cannot be read", "ls -l /etc/passwd /etc/group", NULL},
+    {"this host's signing_key", EDIT "signing_key must be a key of the publisher (docs/signing.md)",
+     NULL},
     {"invalid document", "cloudauthctl check %s  # says which member is wrong", find_directory},
+    {"invalid document",
+     "# correct the document at the project API: the message names the member (docs/api.md)", NULL},
 };
 
 /* If access_url is a file:// URL, finds the directory above its first placeholder. */
@@ -97,6 +120,19 @@ static void find_directory(const struct cloud_conf *conf, const char *detail, ch
     slash = strrchr(out, '/');
     if (slash != NULL && slash != out)
         *slash = '\0';
+}
+
+/* Finds the path in "credential unusable: KEY PATH: FAULT". Does not take a path that the daemon
+ * may have cut. */
+static void find_file(const struct cloud_conf *conf, const char *detail, char *out, size_t size)
+{
+    const char *path = strchr(strstr(detail, "credential unusable: "), '/'), *end = path;
+
+    (void)conf;
+    for (const char *at = path; at != NULL && (at = strstr(at, ": ")) != NULL; at++)
+        end = at;
+    if (path != NULL && end - path < DAEMON_PATH_MAX)
+        snprintf(out, size, "%.*s", (int)(end - path), path);
 }
 
 /* Finds "project/environment" at the start of the message. Its characters are checked, because an
@@ -142,7 +178,7 @@ bool remedy_fill(const char *command, const char *word, char out[REMEDY_SIZE])
     return !text.cut;
 }
 
-void remedy_for_api(const struct cloud_conf *conf, const char *detail, char out[REMEDY_SIZE])
+bool remedy_known(const struct cloud_conf *conf, const char *detail, char out[REMEDY_SIZE])
 {
     char word[CLOUD_URL_SIZE];
 
@@ -153,11 +189,18 @@ void remedy_for_api(const struct cloud_conf *conf, const char *detail, char out[
         if (api_remedies[i].find != NULL)
             api_remedies[i].find(conf, detail, word, sizeof word);
         if (remedy_fill(api_remedies[i].command, word, out))
-            return;
+            return true;
     }
-    snprintf(out, REMEDY_SIZE,
-             "cloudauthctl status --documents  # look at access_url, the credentials and the "
-             "project API");
+    out[0] = '\0';
+    return false;
+}
+
+void remedy_for_api(const struct cloud_conf *conf, const char *detail, char out[REMEDY_SIZE])
+{
+    if (!remedy_known(conf, detail, out))
+        snprintf(out, REMEDY_SIZE,
+                 "cloudauthctl status --documents  # look at access_url, the credentials and the "
+                 "project API");
 }
 
 void remedy_show(struct out *out, const char *finding, const char *remedy)

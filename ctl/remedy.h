@@ -32,6 +32,10 @@ bool remedy_fill(const char *command, const char *word, char out[REMEDY_SIZE]);
  */
 void remedy_for_api(const struct cloud_conf *conf, const char *detail, char out[REMEDY_SIZE]);
 
+/* Writes the remedy that remedy_for_api has for just this kind of message, which may also be of a
+ * document that conflicts with this host. Returns false, with `out` empty, if there is none. */
+bool remedy_known(const struct cloud_conf *conf, const char *detail, char out[REMEDY_SIZE]);
+
 /* Prints a finding as a comment and its remedy, which may be "", as a command; only in text
  * output. */
 void remedy_show(struct out *out, const char *finding, const char *remedy);

@@ -287,7 +287,7 @@ test_status() {
     contains "$(ctl 1 status)" '^error: abcdefghij/production: '
     contains "$(ctl 1 status)" '^degraded +the last request failed for 1 environment, people enter until 20[0-9-]+ [0-9:]+ UTC; abcdefghij/production: '
     contains "$(ctl 1 status --documents)" '^abcdefghij +production +abcdefghij +failing'
-    same 'degraded cloudauthctl status' "$(field 'findings[0] | "\(.level) \(.remedy[:19])"' 1 status)"
+    same "degraded findmnt -T $ACCESS" "$(field 'findings[0] | "\(.level) \(.remedy | split(";")[0])"' 1 status)"
     ctl 2 status --all
     daemon_stop
     contains "$(ctl 3 status)" 'does not answer'
@@ -392,7 +392,7 @@ test_status_page() {
     fails grep -q $'\x1b' <(page 1 --documents)
     api_gone
     cloudauthctl refresh abcdefghij || true
-    contains "$(page 1 | tail -n 1)" '^  cloudauthctl status --documents  # look at '
+    contains "$(page 1 | tail -n 1)" '^  findmnt -T /srv/access; .*  # mount it, or '
     daemon_stop
     contains "$(page 3)" 'does not answer'
 }
@@ -816,7 +816,11 @@ test_status_expiry() {
     configure 'ca_file = /etc/cloudauth/ca.pem'
     daemon_reload
     contains "$(ctl 1 status --json | jq -r '.findings[] | "\(.level) \(.finding): \(.remedy)"')" \
-        '^critical a certificate of ca_file ends soon: .* UTC: openssl x509 .* -in /etc/cloudauth/ca.pem '
+        '^critical a certificate of ca_file ends soon: .* UTC: openssl storeutl .* /etc/cloudauth/ca.pem '
+    # It may be any of the file's certificates.
+    cat /root/ca.pem >>/etc/cloudauth/ca.pem
+    same 2 "$(eval "$(ctl 1 status --json | jq -r '.findings[] | select(.finding | test("ca_file")) | .remedy')" |
+        grep -c 'Not After')"
     rm /etc/cloudauth/ca.pem
 }
 

@@ -225,6 +225,9 @@ test_settings() {
     spoil "$CONF"
     echo 'colour = blue' >>"$CONF"
     finds settings "cloudauth.conf:[0-9]+: .*colour" '^editor /etc/cloudauth/cloudauth.conf '
+    # The default range is not this host's.
+    same 'unknown the settings cannot be read' \
+        "$(jq -r '.checks[] | select(.check == "ranges") | "\(.result) \(.detail)"' /root/findings)"
     head -c 66000 /dev/zero | tr '\0' '#' >>"$CONF"
     finds settings 'larger than 64 KiB' '^editor /etc/cloudauth/cloudauth.conf '
     cp -a "/root/kept$CONF" "$CONF"

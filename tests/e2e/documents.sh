@@ -57,7 +57,15 @@ test_home_elsewhere() {
     daemon_reload
     wait_for enters alice abcdefghij
     contains "$(getent passwd abcdefghij)" ':/srv/web/x:'
+    # A document that was accepted, and that the settings refuse since: the conflict has the same remedy.
+    configure 'homes = /app/*'
+    daemon_reload
+    wait_for conflicts_by_home
+    contains "$(cloudauthctl status --json | jq -r '.findings[] | select(.finding | test("conflicts")) | .remedy')" \
+        'add the homes to .homes.'
 }
+
+conflicts_by_home() { cloudauthctl status --json | jq -e '.conflict | test("homes does not allow /srv/web/x")'; }
 
 # the home of an application, too: its login names are refused, and the environment's are not
 test_home_of_app() {
