@@ -220,12 +220,19 @@ static int send_change(struct ctl *ctl, enum cloud_op op, const struct denial *d
 static int list_denials(struct ctl *ctl)
 {
     struct cloud_question question = {.op = CLOUD_OP_DENIALS};
+    struct ask_rows rows = {0};
     struct out out;
-    int status;
+    int status = ask_rows(&question, &rows);
 
+    /* An empty list would say that there are no denials, which is not known. */
+    if (status != CTL_YES)
+        return status;
     out_start(&out, ctl->json);
-    status = ask_table(&out, "denials", COLUMNS, &question);
-    return out_end(&out) ? status : CTL_UNKNOWN;
+    out_table(&out, "denials", COLUMNS);
+    for (size_t i = 0; i < rows.n; i++)
+        out_row(&out, rows.row[i].field);
+    out_table_end(&out);
+    return out_end(&out) ? CTL_YES : CTL_UNKNOWN;
 }
 
 /* Reads the denial from the command line, and makes the daemon add or remove it. Returns the exit

@@ -69,7 +69,8 @@ static void fail(struct load *load)
     if (load->file.failed)
         (void)store_judge(entry->cache->setup.store, &load->file); /* logs why */
     else if (load->reading.no_memory)
-        log_warning("store: document %s cannot be read: out of memory", load->file.name);
+        log_warning("store: document %s/%s cannot be read: out of memory", entry->project,
+                    entry->environment);
     entry->load_retry = cloud_clock_ms() + limits_back_off(entry->load_failures, 0);
     if (entry->load_failures < LIMITS_FAILURES_MAX)
         entry->load_failures++;
@@ -289,7 +290,8 @@ static bool read_claim(struct cache *cache, const char *project, const char *env
         *out = (struct claim){
             .ids = {project, environment, reading.document->uid, reading.document->gid}};
     } else if (file.is_whole) {
-        log_error("store: document %s: its ids are not known: %s", file.name, reading.problem.text);
+        log_error("store: document %s/%s: its ids are not known: %s", project, environment,
+                  reading.problem.text);
     }
     document_free(reading.document);
     free(file.bytes);

@@ -330,7 +330,8 @@ enum api_verdict take_result(struct cache_entry *entry, struct reading *reading)
         return is_applied ? API_DOCUMENT : API_OUTAGE;
     }
     if (was_failing)
-        log_info("project API, %s/%s: well again", entry->project, entry->environment);
+        log_info("project API, %s/%s: %s", entry->project, entry->environment,
+                 entry->state == ENTRY_ABSENT ? "answers again: absent" : "well again");
     entry->failures = 0;
     /* The age of the document counts from the request, because the answer may have taken a long
      * time. */

@@ -18,6 +18,7 @@
 struct change {
     void *connection; /* gets the answer; NULL once the client has gone (connection->pending) */
     struct context *context;
+    bool adds, of_all;   /* adds a denial; removes all of them */
     bool shows_accounts; /* removes an environment's denial: its account may be published again */
     char replaced[DENIAL_LINE_SIZE]; /* the denial that an added one replaces; "": none */
 };
@@ -26,6 +27,24 @@ static void judge_accounts(const struct context *context)
 {
     publish_judge(context->publish, true);
     cache_denials_changed(context->cache);
+}
+
+/* Says what the denials are after the disk has refused the change. An added one is in force at
+ * once, a removed one until the list is written. */
+static void refuse_unwritten(struct connection *connection, const struct change *change,
+                             const char *problem)
+{
+    char message[512];
+
+    if (change->adds)
+        snprintf(message, sizeof message,
+                 "the denial is in force, but not on the disk (%s): it ends with the daemon; deny "
+                 "again when the list can be written",
+                 problem);
+    else
+        snprintf(message, sizeof message, "%s in force: %s",
+                 change->of_all ? "all denials stay" : "the denial stays", problem);
+    rows_refuse(connection, CLOUD_REFUSED, CLOUD_REASON_NOT_KEPT, message);
 }
 
 /* Called when the change is on the disk, or has failed (then problem is not NULL). Must not use
@@ -46,7 +65,7 @@ static void on_written(void *arg, const char *problem)
         if (problem == NULL)
             rows_send(connection, 0);
         else
-            rows_refuse(connection, CLOUD_REFUSED, CLOUD_REASON_NOT_KEPT, problem);
+            refuse_unwritten(connection, change, problem);
     }
     free(change);
 }
@@ -84,7 +103,11 @@ void denials_answer_change(struct connection *connection)
     denial.since = (int64_t)time(NULL);
     of_environment = all || denial.kind == DENIAL_ENVIRONMENT;
     change = xcalloc(1, sizeof *change);
-    *change = (struct change){connection, context, !add && of_environment, ""};
+    *change = (struct change){.connection = connection,
+                              .context = context,
+                              .adds = add,
+                              .of_all = all,
+                              .shows_accounts = !add && of_environment};
     if (add)
         find_replaced(context, &denial, change->replaced);
     if (!denials_file_change(
@@ -110,6 +133,12 @@ void denials_answer_list(struct connection *connection)
     int64_t now = (int64_t)time(NULL);
     char line[DENIAL_LINE_SIZE];
 
+    if (list->damaged) {
+        rows_refuse(connection, CLOUD_REFUSED, "the list of denials is damaged",
+                    "it is not known who is denied, and every cloud account is refused; undeny "
+                    "--all begins a new list");
+        return;
+    }
     rows_start();
     for (; (denial = denials_at(list, i)) != NULL && !rows_full(); i++) {
         if (!denials_in_force(denial, now))

@@ -18,6 +18,7 @@
 
 struct session_files {
     int directory;
+    char path[PATH_MAX]; /* of the directory, for the log */
     char boot[PROCESS_BOOT_SIZE];
 };
 
@@ -119,14 +120,15 @@ bool session_files_write(const struct session_files *files, const struct session
     int failed = size == 0 ? EMSGSIZE : statefile_write(files->directory, session->id, file, size);
 
     if (failed != 0)
-        log_error("the file of session %s cannot be written: %s", session->id, strerror(failed));
+        log_error("account %s: %s/%s cannot be written: %s", session->account, files->path,
+                  session->id, strerror(failed));
     return failed == 0;
 }
 
 void session_files_remove(const struct session_files *files, const char *id)
 {
     if (unlinkat(files->directory, id, 0) != 0 && errno != ENOENT)
-        log_error("the file of session %s cannot be removed: %s", id, strerror(errno));
+        log_error("%s/%s cannot be removed: %s", files->path, id, strerror(errno));
 }
 
 /* ---- Start ---- */
@@ -231,6 +233,7 @@ struct session_files *session_files_new(const char *directory, const char *boot)
     struct session_files *files = xcalloc(1, sizeof *files);
 
     snprintf(files->boot, sizeof files->boot, "%s", boot);
+    snprintf(files->path, sizeof files->path, "%s/" SESSIONS, directory);
     files->directory = statefile_directory(directory, SESSIONS);
     return files;
 }

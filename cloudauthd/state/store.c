@@ -45,6 +45,16 @@ static bool file_name(const char *project, const char *environment, char out[NAM
     return snprintf(out, NAME_SIZE, "%s.%s", project, environment) < NAME_SIZE;
 }
 
+/* Writes the name of a document's file as "project/environment", the form of all other lines of the
+ * log. Returns `out`. */
+static const char *slash_form(const char *name, char out[NAME_SIZE])
+{
+    snprintf(out, NAME_SIZE, "%s", name);
+    if (strchr(out, '.') != NULL)
+        *strchr(out, '.') = '/';
+    return out;
+}
+
 /* ---- In the worker ---- */
 
 enum change { PUT, TOUCH, REMOVE, SET_ASIDE, PUT_CLOCK };
@@ -137,13 +147,15 @@ static void log_failure(const struct job *job)
         [REMOVE] = "during an outage could use it",
         [PUT_CLOCK] = "would not know the age of documents of earlier boots"};
 
+    char name[NAME_SIZE];
+
     if (job->work.failed != 0)
-        log_error("store: document %s cannot be %s: %s; a restart %s", job->name,
+        log_error("store: document %s cannot be %s: %s; a restart %s", slash_form(job->name, name),
                   job->change == REMOVE ? "removed" : "written", strerror(job->work.failed),
                   then[job->change]);
     if (job->stays != 0)
-        log_error("store: the former document %s cannot be removed: %s", job->name,
-                  strerror(job->stays));
+        log_error("store: the former document %s cannot be removed: %s",
+                  slash_form(job->name, name), strerror(job->stays));
 }
 
 /* The sum could become negative, because files that other programs add are not counted. */
@@ -476,6 +488,7 @@ static void set_aside(struct store *store, const char *name)
 static void log_ageless(struct store *store, const char *name, const char *why)
 {
     int64_t now = cloud_clock_ms();
+    char shown[NAME_SIZE];
 
     store->ageless++;
     if (now < store->next_ageless)
@@ -483,18 +496,20 @@ static void log_ageless(struct store *store, const char *name, const char *why)
     store->next_ageless = now + MINUTE;
     log_error("store: document %s %s: it only names its account until the API confirms it (%lu "
               "such documents since the last such line)",
-              name, why, store->ageless);
+              slash_form(name, shown), why, store->ageless);
     store->ageless = 0;
 }
 
 bool store_judge(struct store *store, struct store_file *file)
 {
+    char name[NAME_SIZE];
     const char *why;
 
     if (file->error == ENOENT)
         return false;
     if (file->failed) {
-        log_error("store: document %s cannot be read: %s", file->name, strerror(file->error));
+        log_error("store: document %s cannot be read: %s", slash_form(file->name, name),
+                  strerror(file->error));
         return false;
     }
     if (!file->is_whole) {
@@ -504,7 +519,8 @@ bool store_judge(struct store *store, struct store_file *file)
     why = judge(store, &file->file, file->name);
     /* The file stays: perhaps the settings are wrong, not the document. */
     if (why != NULL) {
-        log_error("store: document %s %s: not used until the API confirms it", file->name, why);
+        log_error("store: document %s %s: not used until the API confirms it",
+                  slash_form(file->name, name), why);
         return false;
     }
     check_clock(store, &file->file);

@@ -244,7 +244,7 @@ test_full_disk() {
     daemon_start
     dd if=/dev/zero of=/var/lib/cloudauth/fill bs=4k 2>/dev/null || true
     enters alice abcdefghij
-    wait_for grep -q 'cannot be written' /var/log/syslog
+    wait_for grep -q 'store: document abcdefghij/production cannot be written' /var/log/syslog
     contains "$(ctl 1 status)" '^critical +a document cannot be written'
     daemon_kill
     api_gone

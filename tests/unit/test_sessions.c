@@ -248,11 +248,16 @@ bool process_boot(char out[PROCESS_BOOT_SIZE])
 
 static char line[AUDIT_LINE_MAX]; /* the last audit line */
 static unsigned lines;
+static char message[512]; /* the last other line */
 
 void log_at(int level, const char *format, ...)
 {
+    va_list arguments;
+
     (void)level;
-    (void)format;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
 }
 
 void log_write(int priority, const char *text)
@@ -818,15 +823,20 @@ static void test_killed(void **state)
     sessions_free(killed);
 }
 
-/* A session whose file cannot be written is not opened, and leaves nothing. */
+/* A session whose file cannot be written is not opened, and leaves nothing. The log names the
+ * account and the file. */
 static void test_not_written(void **state)
 {
     struct session session = session_of("alice", 100, "staging");
+    char start[256];
 
     (void)state;
     full = true;
     assert_false(sessions_open(sessions, &session, fake_ms, fake_time, false));
     full = false;
+    snprintf(start, sizeof start, "account %s: %s/sessions/", session.account, directory_path());
+    assert_memory_equal(message, start, strlen(start));
+    assert_non_null(strstr(message, " cannot be written: No space left on device"));
     assert_int_equal(sessions_count(sessions), 0);
     assert_true(sessions_open(sessions, &session, fake_ms, fake_time, false));
     restart();

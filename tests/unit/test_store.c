@@ -2,6 +2,7 @@
 
 /* The store in a real directory, with a wall clock of the test's own. */
 #include "base/digest.h"
+#include "base/log.h"
 #include "cloudauthd/state/bindings_log.h"
 #include "cloudauthd/state/store.h"
 #include "tests/unit/fake_clock.h"
@@ -22,6 +23,18 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+static _Thread_local char message[512]; /* the last line that this thread has logged */
+
+void log_at(int level, const char *format, ...)
+{
+    va_list arguments;
+
+    (void)level;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+}
 
 #define BODY "{\"version\": 1}"
 
@@ -1019,7 +1032,8 @@ static void test_cannot_be_touched(void **state)
     rmdir(blocked);
 }
 
-/* If a document cannot be written, the former one is removed: it could admit people again. */
+/* If a document cannot be written, the former one is removed: it could admit people again. The log
+ * names the document as all other lines do. */
 static void test_cannot_be_written(void **state)
 {
     struct stored_document entry = {.project = "abcdefghij", .environment = "staging"};
@@ -1034,6 +1048,7 @@ static void test_cannot_be_written(void **state)
     put_body(&entry, "{}", &dones);
     reopen();
     assert_int_equal(dones, 1);
+    assert_non_null(strstr(message, "document abcdefghij/staging cannot be written: "));
     assert_int_equal(load().n, 0);
     rmdir(blocked);
 }
