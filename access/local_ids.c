@@ -38,6 +38,8 @@ struct local_ids {
     struct stat stat[FILES];
     unsigned reads;
     bool ready;
+    bool unread; /* reading SUBUID or SUBGID has failed, though the file may be good */
+    bool told;   /* it had failed before, and the log says so */
 };
 
 struct local_ids *local_ids_new(void)
@@ -108,9 +110,20 @@ static bool changed(const struct stat *a, const struct stat *b)
            a->st_ctim.tv_sec != b->st_ctim.tv_sec || a->st_ctim.tv_nsec != b->st_ctim.tv_nsec;
 }
 
+/* Notes that a file of subordinate ids could not be read, or not opened (file NULL), for the reason
+ * in errno. One that may not be opened is read again when it has changed, as chmod(1) changes it.
+ */
+static void note_unread(struct local_ids *ids, const char *path, const FILE *file)
+{
+    if (file != NULL || errno == ENOMEM || errno == EMFILE || errno == ENFILE || errno == EIO)
+        ids->unread = true;
+    if (!ids->told)
+        log_error("%s cannot be read: no new uid or gid is bound (%s)", path, strerror(errno));
+}
+
 /* Reads the lines "user:first:count". A file that exists but cannot be read to its end is treated
  * as if it listed every id, so that no new id is bound. Returns false if out of memory. */
-static bool read_spans(const char *path, struct spans *spans)
+static bool read_spans(struct local_ids *ids, const char *path, struct spans *spans)
 {
     static const struct span all = {0, UINT64_MAX};
     FILE *file = fopen(path, "re");
@@ -124,7 +137,7 @@ static bool read_spans(const char *path, struct spans *spans)
         if (sscanf(line, "%*[^:]:%" SCNu64 ":%" SCNu64, &span.first, &span.count) == 2)
             ok = array_add(&spans->span, &spans->used, &spans->capacity, &span, sizeof span);
     if (ok && !whole && (file == NULL || !feof(file))) {
-        log_error("%s cannot be read: no new uid or gid is bound (%s)", path, strerror(errno));
+        note_unread(ids, path, file);
         ok = array_add(&spans->span, &spans->used, &spans->capacity, &all, sizeof all);
     }
     free(line);
@@ -139,8 +152,8 @@ static bool read_all(struct local_ids *ids)
 
     return cloud_local_scan(CLOUD_PASSWD_PATH, true, take, &passwd) && !passwd.failed &&
            cloud_local_scan(CLOUD_GROUP_PATH, false, take, &group) && !group.failed &&
-           read_spans(CLOUD_SUBUID_PATH, &ids->subuid) &&
-           read_spans(CLOUD_SUBGID_PATH, &ids->subgid);
+           read_spans(ids, CLOUD_SUBUID_PATH, &ids->subuid) &&
+           read_spans(ids, CLOUD_SUBGID_PATH, &ids->subgid);
 }
 
 bool local_ids_refresh(struct local_ids *ids)
@@ -159,11 +172,12 @@ bool local_ids_refresh(struct local_ids *ids)
         }
         same = same && !changed(&now[i], &ids->stat[i]);
     }
-    if (same)
+    if (same && !ids->unread)
         return true;
     /* stat(2) was called before the files are read, so a change in between is noticed by the next
      * call of this function. */
     fresh = local_ids_new();
+    fresh->told = ids->unread;
     ids->ready = read_all(fresh);
     if (ids->ready) {
         struct local_ids old = *ids;
@@ -174,7 +188,7 @@ bool local_ids_refresh(struct local_ids *ids)
         *ids = *fresh;
         *fresh = old;
         memcpy(ids->stat, now, sizeof now);
-        ids->reads = old.reads + 1;
+        ids->reads = old.reads + (same && ids->unread ? 0 : 1); /* else nothing is new */
         ids->ready = true;
     }
     local_ids_free(fresh);

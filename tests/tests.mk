@@ -43,6 +43,7 @@ $(B)/unit/test_cache: WRAP := calloc getrandom
 $(B)/unit/test_closer: WRAP := clone
 $(B)/unit/test_document: WRAP := malloc calloc EVP_Digest EVP_MD_CTX_new EC_POINT_new EC_GROUP_new_by_curve_name
 $(B)/unit/test_feed: WRAP := arc4random_uniform
+$(B)/unit/test_local_ids: WRAP := fopen
 $(B)/unit/test_loop: WRAP := epoll_ctl
 $(B)/unit/test_nss: WRAP := cloud_conf_read
 $(B)/unit/test_sessions: WRAP := statefile_write

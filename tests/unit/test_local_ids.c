@@ -4,6 +4,7 @@
 #include "access/local_ids.h"
 #include "tests/unit/support.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -147,6 +148,16 @@ static void test_unchanged_is_kept(void **state)
     assert_int_equal(reads, before);
 }
 
+static int fopen_fails; /* the errno */
+
+FILE *__real_fopen(const char *path, const char *mode);
+FILE *__wrap_fopen(const char *path, const char *mode);
+FILE *__wrap_fopen(const char *path, const char *mode)
+{
+    errno = fopen_fails;
+    return fopen_fails != 0 ? NULL : __real_fopen(path, mode);
+}
+
 /* While a file cannot be read it is unknown what is local. */
 static void check_unreadable(const char *name)
 {
@@ -187,6 +198,29 @@ static void test_subordinate(void **state)
     assert_int_equal(rmdir("subuid"), 0);
 }
 
+/* The same while memory or descriptors lack, though no file changes: it is read again until it can
+ * be, and until then a read that brings nothing new does not count. */
+static void test_subordinate_later(void **state)
+{
+    unsigned before;
+
+    (void)state;
+    put("subuid", "alice:100000:65536\n");
+    fopen_fails = EMFILE;
+    assert_true(local_ids_refresh(db));
+    assert_true(local_ids_is_subordinate(db, 200000, 0));
+    before = local_ids_reads(db);
+    assert_true(local_ids_refresh(db));
+    assert_int_equal(local_ids_reads(db), before);
+    fopen_fails = 0;
+    assert_true(local_ids_refresh(db));
+    assert_false(local_ids_is_subordinate(db, 200000, 0));
+    assert_true(local_ids_is_subordinate(db, 100000, 0));
+    assert_int_equal(local_ids_reads(db), before + 1);
+    assert_true(local_ids_refresh(db));
+    assert_int_equal(local_ids_reads(db), before + 1);
+}
+
 static void test_many(void **state)
 {
     enum { MANY = 3000 };
@@ -224,17 +258,10 @@ static void test_the_host(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_nothing_yet),
-        TEST(test_users),
-        TEST(test_groups),
-        TEST(test_odd_lines),
-        TEST(test_long_name),
-        TEST(test_change_is_seen),
-        TEST(test_unchanged_is_kept),
-        TEST(test_unreadable),
-        TEST(test_subordinate),
-        TEST(test_many),
-        TEST(test_the_host),
+        TEST(test_nothing_yet),       TEST(test_users),      TEST(test_groups),
+        TEST(test_odd_lines),         TEST(test_long_name),  TEST(test_change_is_seen),
+        TEST(test_unchanged_is_kept), TEST(test_unreadable), TEST(test_subordinate),
+        TEST(test_subordinate_later), TEST(test_many),       TEST(test_the_host),
     };
 
     return cmocka_run_group_tests(tests, setup_directory, teardown_directory);
