@@ -58,6 +58,8 @@ static void load(struct denials_file *file)
     char *bytes = statefile_read(file->directory, FILE_NAME, FILE_MAX, &size);
     bool is_new = bytes == NULL && errno == ENOENT;
 
+    if (bytes == NULL && statefile_may_be_good(errno))
+        fatal("the file denials cannot be read: %s", strerror(errno));
     *list = bytes == NULL ? NULL : parse_file(bytes, size);
     free(bytes);
     if (*list != NULL)
@@ -65,7 +67,7 @@ static void load(struct denials_file *file)
     *list = new_list(0);
     file->denials.damaged = !is_new;
     if (!is_new)
-        log_error("the list of denials is damaged or cannot be read: everyone is refused until "
+        log_error("the list of denials is damaged: every cloud account is refused until "
                   "`cloudauthctl undeny --all`");
 }
 

@@ -8,15 +8,16 @@
 /*
  * The file `denials` of the state directory (statefile.h), with a line for each denial
  * (denials_format). A worker thread writes it before the operator gets an answer. If the file is
- * damaged or cannot be read at the start, it is not known who is denied: this is logged, and every
- * login is denied until an operator starts a new list (cloudauthctl undeny --all). Until then the
- * file stays in place, so that a restart denies every login as well.
+ * damaged at the start, it is not known who is denied: this is logged, and every login is denied
+ * until an operator starts a new list (cloudauthctl undeny --all). Until then the file stays in
+ * place, so that a restart denies every login as well. If it cannot be read, and may be good
+ * (statefile_may_be_good), the daemon ends, and is started again.
  */
 
 struct denials_file;
 
-/* Reads the file in a directory, which must exist, and logs if the file is damaged or cannot be
- * read. The worker must be freed, which finishes its work, before denials_file_free. */
+/* Reads the file in a directory, which must exist, and logs if the file is damaged. The worker must
+ * be freed, which finishes its work, before denials_file_free. */
 struct denials_file *denials_file_new(struct worker *worker, const char *directory);
 void denials_file_free(struct denials_file *file);
 

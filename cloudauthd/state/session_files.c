@@ -169,6 +169,8 @@ static void load(void *arg, int directory, const char *name)
     size_t size;
     char *file = statefile_read(directory, name, SESSION_FILE_SIZE, &size);
 
+    if (file == NULL && statefile_may_be_good(errno))
+        fatal("%s/%s cannot be read: %s", loading->files->path, name, strerror(errno));
     if (file == NULL || !session_files_parse(file, size, &session, boot) ||
         strcmp(session.id, name) != 0)
         statefile_set_aside(directory, name, "session",
@@ -183,7 +185,7 @@ void session_files_load(const struct session_files *files, session_files_each *e
     struct loading loading = {files, each, arg};
 
     if (!each_file(files->directory, load, &loading))
-        log_error("the files of sessions cannot be listed: %s", strerror(errno));
+        fatal("%s cannot be listed: %s", files->path, strerror(errno));
 }
 
 /* Copies an older daemon's file of a session, unless this daemon has one. Returns an errno, or 0.

@@ -68,7 +68,9 @@ void session_files_free(struct session_files *files);
  * To be called before session_files_load, and only at the start, because it waits for the disk. */
 void session_files_move(struct session_files *files, const char *former);
 
-/* Calls `each` for every undamaged file, in the order of ids. `each` returns whether the session is
+/* Calls `each` for every undamaged file, in the order of ids. Ends the daemon, which is started
+ * again, if a file cannot be read that may be good (statefile_may_be_good), or if they cannot be
+ * listed: a session that is not known is not rechecked. `each` returns whether the session is
  * still open; if not, the file is removed. this_boot: the session was stored in this boot; if not,
  * its processes have ended. */
 typedef bool session_files_each(void *arg, const struct session *session, bool this_boot);

@@ -276,6 +276,11 @@ char *statefile_read(int directory, const char *name, size_t most, size_t *size)
     return NULL;
 }
 
+bool statefile_may_be_good(int error)
+{
+    return error != 0 && error != ENOENT && error != EPERM && error != ELOOP && error != EFBIG;
+}
+
 static int write_aside(int directory, const char *bytes, size_t n)
 {
     int fd = openat(directory, ASIDE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);

@@ -107,6 +107,11 @@ int statefile_directory(const char *path, const char *name);
  */
 char *statefile_read(int directory, const char *name, size_t most, size_t *size);
 
+/* Whether an error of statefile_read says nothing about the file, which may be good: the disk,
+ * memory or descriptors have failed. EPERM, ELOOP and EFBIG say that it is damaged, ENOENT that
+ * there is none. */
+bool statefile_may_be_good(int error);
+
 /* Replaces a file, or creates it (mode 0600): writes the bytes to the file "new", syncs it, renames
  * it over the former file and syncs the directory. If one of these fails, the former file may still
  * be there. */

@@ -356,10 +356,7 @@ void store_read(const struct store *store, const char *project, const char *envi
         return;
     out->bytes = statefile_read(store->documents, out->name, FILE_MAX, &size);
     out->error = out->bytes == NULL ? errno : 0;
-    /* EPERM, ELOOP, EFBIG: not a regular file, not owned by this user or root, writable by others,
-     * or too large (statefile_read). Such a file counts as damaged, and is set aside. */
-    out->failed = out->error != 0 && out->error != ENOENT && out->error != EPERM &&
-                  out->error != ELOOP && out->error != EFBIG;
+    out->failed = statefile_may_be_good(out->error);
     out->is_whole = out->bytes != NULL && document_file_parse(out->bytes, size, &out->file);
 }
 

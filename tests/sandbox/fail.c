@@ -199,6 +199,8 @@ CALL(int, -1, EPERM, setgroups, (size_t a, const gid_t *b), (a, b))
 CALL(int, -1, EAGAIN, setresuid, (uid_t a, uid_t b, uid_t c), (a, b, c))
 CALL(int, -1, EAGAIN, setresgid, (gid_t a, gid_t b, gid_t c), (a, b, c))
 CALL(struct passwd *, NULL, EMFILE, getpwnam, (const char *a), (a))
+CALL(int, EMFILE, EMFILE, getpwnam_r,
+     (const char *a, struct passwd *b, char *c, size_t d, struct passwd **e), (a, b, c, d, e))
 CALL(struct group *, NULL, EMFILE, getgrnam, (const char *a), (a))
 
 /* Of the sFTP directories. setfsuid(2) has no error: it returns the former id, root's. */

@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -292,6 +294,33 @@ static void test_damaged(void **state)
     close_file(file);
 }
 
+/* While descriptors lack it is not known whether the file is damaged: the daemon ends. */
+static void test_unread(void **state)
+{
+    struct denials_file *file = open_file();
+    int status, next;
+    pid_t child;
+
+    (void)state;
+    assert_string_equal(add(file, "user\talice\t0\t7\tgone"), "");
+    close_file(file);
+    child = fork();
+    if (child == 0) {
+        next = dup(0);
+        close(next);
+        /* The directory can be opened, and no file in it. */
+        (void)setrlimit(RLIMIT_NOFILE, &(struct rlimit){(rlim_t)next + 1, (rlim_t)next + 1});
+        (void)denials_file_new(NULL, directory_path());
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+    file = open_file();
+    assert_true(is_denied(file, "alice", "staging"));
+    assert_false(is_denied(file, "bob", "staging"));
+    close_file(file);
+}
+
 /* A denial that cannot be written is in force, and the failure is reported; one whose removal
  * cannot be written stays in force. */
 static void test_disk_fails(void **state)
@@ -350,6 +379,7 @@ int main(void)
         cmocka_unit_test_setup(test_survives, empty),
         cmocka_unit_test_setup(test_format, empty),
         cmocka_unit_test_setup(test_damaged, empty),
+        cmocka_unit_test_setup(test_unread, empty),
         cmocka_unit_test_setup(test_disk_fails, empty),
     };
 

@@ -24,7 +24,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -1118,6 +1120,37 @@ static void test_end_fails(void **state)
     restart();
     assert_int_equal(orders, 1);
     assert_true(lists("state=open"));
+}
+
+static bool see_session(void *arg, const struct session *session, bool this_boot)
+{
+    (void)arg;
+    (void)session;
+    (void)this_boot;
+    return true;
+}
+
+/* While descriptors lack it is not known which sessions are open: the daemon ends. */
+static void test_unread(void **state)
+{
+    int status, next;
+    pid_t child;
+
+    (void)state;
+    open_of("alice", 100);
+    child = fork();
+    if (child == 0) {
+        struct session_files *files = session_files_new(directory_path(), BOOT);
+        next = dup(0);
+        close(next);
+        (void)setrlimit(RLIMIT_NOFILE, &(struct rlimit){(rlim_t)next, (rlim_t)next});
+        session_files_load(files, see_session, NULL);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+    restart();
+    assert_true(lists("user=alice"));
 }
 
 /* A damaged file costs that session alone, and is set aside. */
@@ -2288,6 +2321,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_end_is_left),
     TEST(test_end_fails),
     TEST(test_end_fails_after_close),
+    TEST(test_unread),
     TEST(test_damaged),
     TEST(test_one_question),
     TEST(test_old_answer),
