@@ -4,6 +4,7 @@
 #include "base/array.h"
 #include "base/fatal.h"
 #include "base/log.h"
+#include "common/clock.h"
 #include "common/local.h"
 
 #include <errno.h>
@@ -17,6 +18,8 @@
 struct span {
     uint64_t first, count;
 };
+
+#define AGAIN_MS 1000
 
 struct spans {
     size_t used, capacity;
@@ -38,8 +41,9 @@ struct local_ids {
     struct stat stat[FILES];
     unsigned reads;
     bool ready;
-    bool unread; /* reading SUBUID or SUBGID has failed, though the file may be good */
-    bool told;   /* it had failed before, and the log says so */
+    bool unread;   /* reading SUBUID or SUBGID has failed, though the file may be good */
+    bool told;     /* it had failed before, and the log says so */
+    int64_t again; /* if unread: the cloud_clock_ms() from which it is read again */
 };
 
 struct local_ids *local_ids_new(void)
@@ -115,7 +119,8 @@ static bool changed(const struct stat *a, const struct stat *b)
  */
 static void note_unread(struct local_ids *ids, const char *path, const FILE *file)
 {
-    if (file != NULL || errno == ENOMEM || errno == EMFILE || errno == ENFILE || errno == EIO)
+    if ((file != NULL && errno != EISDIR) || errno == ENOMEM || errno == EMFILE ||
+        errno == ENFILE || errno == EIO)
         ids->unread = true;
     if (!ids->told)
         log_error("%s cannot be read: no new uid or gid is bound (%s)", path, strerror(errno));
@@ -172,7 +177,7 @@ bool local_ids_refresh(struct local_ids *ids)
         }
         same = same && !changed(&now[i], &ids->stat[i]);
     }
-    if (same && !ids->unread)
+    if (same && (!ids->unread || cloud_clock_ms() < ids->again))
         return true;
     /* stat(2) was called before the files are read, so a change in between is noticed by the next
      * call of this function. */
@@ -188,6 +193,7 @@ bool local_ids_refresh(struct local_ids *ids)
         *ids = *fresh;
         *fresh = old;
         memcpy(ids->stat, now, sizeof now);
+        ids->again = cloud_clock_ms() + AGAIN_MS;
         ids->reads = old.reads + (same && ids->unread ? 0 : 1); /* else nothing is new */
         ids->ready = true;
     }

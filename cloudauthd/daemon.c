@@ -49,7 +49,9 @@
 static const char *conf_path;
 static struct records records;
 static struct admission admission;
-static unsigned judged_by;      /* local_ids_reads() when the published accounts were last judged */
+static unsigned judged_by; /* local_ids_reads() when the published accounts were last judged */
+static bool
+    keys_user_is_due; /* /etc/passwd may have changed since CLOUDAUTHD_KEYS_USER was found */
 static struct loop_timer probe; /* runs on_probe, every PROBE_MS */
 
 static void log_obsolete(const struct cloud_conf *conf)
@@ -94,24 +96,28 @@ static bool read_conf(struct cloud_conf *conf, char *why, size_t size)
     return true;
 }
 
-/* Returns the uid of CLOUDAUTHD_KEYS_USER, NO_UID if there is no such user, or `last` if the lookup
- * fails. In this process getpwnam_r(3) reads only /etc/passwd (main.c). */
-static uid_t find_keys_user(uid_t last)
+/* Finds the uid of CLOUDAUTHD_KEYS_USER, NO_UID if there is no such user, while that may have
+ * changed. In this process getpwnam_r(3) reads only /etc/passwd (main.c). If it fails, the last uid
+ * stays in force, and the next call tries again. */
+static void find_keys_user(struct context *context)
 {
     static char text[16384];
     struct passwd entry, *user = NULL;
 
-    if (getpwnam_r(CLOUDAUTHD_KEYS_USER, &entry, text, sizeof text, &user) != 0)
-        return last;
-    return user == NULL || user->pw_uid == 0 ? NO_UID : user->pw_uid;
+    keys_user_is_due |= context->keys_uid == NO_UID;
+    if (!keys_user_is_due ||
+        getpwnam_r(CLOUDAUTHD_KEYS_USER, &entry, text, sizeof text, &user) != 0)
+        return;
+    keys_user_is_due = false;
+    context->keys_uid = user == NULL || user->pw_uid == 0 ? NO_UID : user->pw_uid;
 }
 
-/* Finds that user again, and logs whether there is one if that has changed. */
+/* The same, and logs whether there is such a user if that has changed. */
 static void follow_keys_user(struct context *context)
 {
     uid_t before = context->keys_uid;
 
-    context->keys_uid = find_keys_user(before);
+    find_keys_user(context);
     if (context->keys_uid == NO_UID && before != NO_UID)
         log_error("the user %s is gone: no key is answered", CLOUDAUTHD_KEYS_USER);
     else if (context->keys_uid != NO_UID && before == NO_UID)
@@ -138,6 +144,7 @@ static void publish_all(struct context *context)
 {
     (void)admission_refresh(context->admission);
     judged_by = local_ids_reads(context->local_ids);
+    keys_user_is_due = true;
     publish_judge(context->publish, false);
     cache_subscribe(context->cache, records_news, &records);
 }
@@ -421,10 +428,8 @@ static void on_probe(void *arg)
     if (admission_refresh(context->admission) && local_ids_reads(context->local_ids) != judged_by) {
         publish_all(context);
         sessions_configure(context->sessions);
-        follow_keys_user(context);
-    } else if (context->keys_uid == NO_UID) {
-        follow_keys_user(context); /* the last lookup may have failed */
     }
+    follow_keys_user(context);
     background_probe(context->cache);
     sessions_each_environment(context->sessions, watch_files_of, context);
     file_watch_commit();
@@ -453,7 +458,8 @@ static void start(struct context *context, bool foreground)
         fatal("out of memory");
     log_start(context->loop);
     context->started = cloud_clock_ms();
-    context->keys_uid = find_keys_user(NO_UID);
+    context->keys_uid = NO_UID;
+    find_keys_user(context);
     if (context->keys_uid == NO_UID)
         log_error("there is no user %s: no key is answered", CLOUDAUTHD_KEYS_USER);
     daemonize_set_limits();

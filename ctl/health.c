@@ -89,7 +89,7 @@ static const struct rule {
      "a document cannot be written: a restart would not find it, or a removal would come back",
      "df /var/lib/cloudauth; journalctl -t cloudauthd -g 'store: document' -n 5"},
     {"sessions_files", "written", HEALTH_CRITICAL, "disk",
-     "the file of a session cannot be written: no session opens",
+     "the last file of a session could not be written: no session opens without one",
      "df /run; journalctl -t cloudauthd -g 'cannot be written' -n 5"},
     {"bindings_file", "whole", HEALTH_DEGRADED, "ids",
      "/var/lib/cloudauth/owners has damaged lines: which environment has some ids may be lost",

@@ -60,8 +60,7 @@ static const struct {
     {"local issuer certificate", EDIT CA, NULL},
     {"self-signed certificate", EDIT CA, NULL},
     {"self signed certificate", EDIT CA, NULL},
-    {"setting certificate verify locations",
-     EDIT "ca_file must name a file of CAs in PEM that user cloudauth can read", NULL},
+    {"CA certificate blob", EDIT "ca_file must name a file of CAs in PEM", NULL},
     {"subject name", EDIT "access_url must name the host as the project API's certificate does",
      NULL},
     {"certificate has expired",
@@ -69,6 +68,8 @@ static const struct {
     {"not yet valid",
      "timedatectl  # if this host's clock is right, renew the project API's certificate", NULL},
     {"Could not resolve", EDIT "correct the host in access_url, or this host's DNS", NULL},
+    {"holds no certificate in PEM",
+     "openssl storeutl -noout -text -certs %s  # put certificates in PEM there", find_file},
     {"credential unusable: client_cert ", NAMEI, find_file},
     {"credential unusable: ca_file ", NAMEI, find_file},
     {"credential unusable",
@@ -126,7 +127,8 @@ static void find_directory(const struct cloud_conf *conf, const char *detail, ch
  * may have cut. */
 static void find_file(const struct cloud_conf *conf, const char *detail, char *out, size_t size)
 {
-    const char *path = strchr(strstr(detail, "credential unusable: "), '/'), *end = path;
+    const char *ours = strstr(detail, "credential unusable: "); /* else an API may have written it */
+    const char *path = ours == NULL ? NULL : strchr(ours, '/'), *end = path;
 
     (void)conf;
     for (const char *at = path; at != NULL && (at = strstr(at, ": ")) != NULL; at++)

@@ -99,6 +99,14 @@ static void bind_document(const struct admission *admission, const struct docume
         bind_ids(admission, &claim); /* else to this environment: another would have been refused */
 }
 
+bool admission_is_released_since(const struct admission *admission, const char *project,
+                                 const char *environment, int64_t asked)
+{
+    int64_t changed = bindings_changed_at(admission->bindings, project, environment);
+
+    return changed != 0 && asked <= changed && !admission_is_bound(admission, project, environment);
+}
+
 bool admission_lacks_ids(const struct admission *admission, const char *project,
                          const char *environment)
 {

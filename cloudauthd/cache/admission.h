@@ -79,6 +79,11 @@ enum policy_reason admission_of(const struct admission *admission,
                                 const struct cache_answer *answer, const struct cloud_name *name,
                                 bool looked);
 
+/* Whether an operator has released the environment's ids after the time `asked` (cloud_clock_ms()),
+ * and they are not bound again. */
+bool admission_is_released_since(const struct admission *admission, const char *project,
+                                 const char *environment, int64_t asked);
+
 /* Whether an environment with a stored document may have lost its binding: it is not bound, and no
  * operator has released its ids, or lines of the bindings log are damaged, one of which may have
  * bound them again. */

@@ -195,6 +195,7 @@ static bool is_old_tombstone(const struct cache_entry *entry, const struct docum
                              bool is_stored)
 {
     return entry->cache->signers.n > 0 && !is_stored && !entry->loaded &&
+           !entry->entries->overflowed && entry->absence != ENTRY_CONFIRMED &&
            (int64_t)time(NULL) - document->issued_at >= freshness_bound(entry->cache, document);
 }
 
@@ -213,6 +214,13 @@ static void take_document(struct cache_entry *entry, struct reading *reading, in
     if (document != NULL && is_stored)
         note_issued(entry, document);
     if (document != NULL && !check_issued(entry, document, is_stored, problem)) {
+        document_free(document);
+        document = NULL;
+    }
+    if (document != NULL && document->status != DOCUMENT_DELETED && !is_stored &&
+        admission_is_released_since(cache->setup.admission, entry->project, entry->environment,
+                                    entry->sent)) {
+        snprintf(problem->text, sizeof problem->text, "requested before its ids were released");
         document_free(document);
         document = NULL;
     }

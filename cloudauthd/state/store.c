@@ -173,7 +173,8 @@ static void finish(struct work *work)
     add_files(&job->store->figures, job->files);
     job->store->figures.writes++;
     job->store->figures.errors += work->failed != 0;
-    job->store->figures.failing = work->failed != 0;
+    if (work->failed != 0 || job->file != NULL) /* the others write no document */
+        job->store->figures.failing = work->failed != 0;
     log_failure(job);
     if (job->done != NULL)
         job->done(job->arg, work->failed == 0);

@@ -185,6 +185,19 @@ test_keys_user() {
     echo "$line" >>/etc/passwd
 }
 
+# the helper's user gets another uid just before a reload: keys are answered
+test_keys_user_reload() {
+    local uid
+    uid=$(id -u cloudauth-keys)
+    enters alice abcdefghij
+    sed -i "s/^cloudauth-keys:x:$uid:/cloudauth-keys:x:899:/" /etc/passwd
+    daemon_reload
+    logged 'settings reloaded'
+    wait_for enters alice abcdefghij
+    sed -i "s/^cloudauth-keys:x:899:/cloudauth-keys:x:$uid:/" /etc/passwd
+    wait_for enters alice abcdefghij
+}
+
 # while /etc/passwd cannot be read, the helper's user is the last known one, after a reload too
 test_keys_user_unreadable() {
     enters alice abcdefghij

@@ -37,7 +37,7 @@ test_run_full() {
     dd if=/dev/zero of=/run/cloudauth/fill bs=4k 2>/dev/null || true
     contains "$(login alice abcdefghij@127.0.0.1 id 2>&1 || true)" 'cannot be checked right now'
     audit 'refuse account=abcdefghij .*user=alice .*reason=unavailable'
-    contains "$(ctl 1 status)" '^critical +the file of a session cannot be written'
+    contains "$(ctl 1 status)" '^critical +the last file of a session could not be written'
     rm /run/cloudauth/fill
     enters alice abcdefghij
     same written "$(field sessions_files 0 status)"

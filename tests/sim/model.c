@@ -496,6 +496,19 @@ static void bind_ids(struct environment *e, int number, bool sure)
     e->binding_failures = world->disk_failures;
 }
 
+/* The host has taken the last answer, which perhaps had bound its ids. */
+static void settle_ids(struct environment *e)
+{
+    const struct version *version = &world->version[e->good[0].version];
+
+    if (e->binding != PERHAPS_BOUND || e->released > 0 || e->uid != version->uid ||
+        e->gid != version->gid)
+        return;
+    e->binding = BOUND;
+    if (has_own_ids(e->good[0].version) != YES)
+        e->binding = PERHAPS_BOUND;
+}
+
 /* The daemon has answered by the document. So its ids are bound, unless an operator has released
  * them: then they are when a login is granted. */
 static void see_ids(struct environment *e, int number, bool granted)
@@ -692,6 +705,8 @@ void model_answered(int environment, const struct good *good)
         believed = has_own_ids(good->version);
         if (believed == NO && is_any_released()) /* it may have the document from before */
             believed = EITHER;
+        if (e->released > 0 && good->lived <= e->released) /* it may not bind the ids again */
+            believed = lesser(believed, EITHER);
     }
     e->failed = good == NULL || believed == NO;
     e->has_ids_of_other = good != NULL && good->version != ABSENT && believed == NO;
@@ -703,8 +718,8 @@ void model_answered(int environment, const struct good *good)
     e->unsure = good->doubtful || believed == EITHER || (is_unusable(e) && good->version != ABSENT);
     e->failed = e->unsure;
     e->left = e->left && (e->unsure || world->disk_failed);
-    if (good->version != ABSENT)
-        bind_ids(e, good->version, !e->unsure && e->released == 0);
+    if (good->version != ABSENT) /* until model_settled, as a thread reads it first */
+        bind_ids(e, good->version, false);
     if (e->goods > 0)
         before = e->good[e->goods - 1];
     if (e->goods == GOODS) /* all but the last may be there: the one before matters least */
@@ -713,6 +728,10 @@ void model_answered(int environment, const struct good *good)
     e->good[e->goods].came = world->lived;
     put_wall_back(&e->good[e->goods]);
     e->good[e->goods].kept = is_same(&before, good) ? before.kept : good->lived;
+    if (is_same(&before, good) && before.incarnation == world->incarnations) {
+        e->good[e->goods].taken = before.taken; /* it is only confirmed: its signature ages on */
+        e->good[e->goods].signed_age = before.signed_age;
+    }
     e->good[e->goods].kept_wall = e->good[e->goods].wall;
     if (is_same(&before, good) && before.kept_wall < e->good[e->goods].wall)
         e->good[e->goods].kept_wall = before.kept_wall;
@@ -799,6 +818,8 @@ void model_settled(void)
             e->good[e->goods - 1].incarnation != world->incarnations)
             continue;
         e->good[0] = e->good[e->goods - 1];
+        if (e->good[0].version != ABSENT)
+            settle_ids(e);
         if (e->good[0].lived - e->good[0].kept >= LAG) {
             e->good[0].kept = e->good[0].lived;
             e->good[0].kept_wall = e->good[0].wall;
@@ -1031,7 +1052,8 @@ static void acknowledge(struct environment *e, int version)
     /* It may have answered by an earlier envelope of that version. */
     while (last > 0 && e->good[last - 1].version == version)
         last--;
-    while (last < end && is_same(&e->good[last], &e->good[last + 1]))
+    /* One that confirms a document with released ids is first read by a thread. */
+    while (last < end && e->released == 0 && is_same(&e->good[last], &e->good[last + 1]))
         last++;
     if (last <= 0 || e->stuck || e->good[last].incarnation != world->incarnations)
         return;
@@ -1069,10 +1091,11 @@ void model_published(int environment, uint32_t uid)
     bool known = false;
 
     for (int i = 0; i < e->goods; i++)
-        known = known || (e->good[i].version != ABSENT && is_valid(&e->good[i]) &&
-                          world->version[e->good[i].version].hosts < 2 &&
-                          world->version[e->good[i].version].uid == uid &&
-                          (has_own_ids(e->good[i].version) != NO || e->released > 0));
+        known = known ||
+                (e->good[i].version != ABSENT && is_valid(&e->good[i]) &&
+                 world->version[e->good[i].version].hosts < 2 &&
+                 world->version[e->good[i].version].uid == uid &&
+                 (has_own_ids(e->good[i].version) != NO || e->released > 0 || e->binding != BOUND));
     /* What `allow` lists each process looks up by itself. */
     if (is_unusable(e) && !is_foreign(e) && world->lived - e->local_until > 5 * SECOND)
         wrong("%s is published, but its name or ids are local", e->plain);

@@ -5,6 +5,7 @@
 #include "access/local_ids.h"
 #include "cloudauthd/cache/admission.h"
 #include "cloudauthd/state/bindings_log.h"
+#include "common/clock.h"
 #include "tests/unit/support.h"
 
 #include <stdint.h>
@@ -246,6 +247,22 @@ static void test_bound_again_after_release(void **state)
     assert_int_equal(added, 2);
 }
 
+/* An environment that was bound, and is not since then. */
+static void test_released_since(void **state)
+{
+    int64_t before = cloud_clock_ms();
+
+    (void)state;
+    assert_false(admission_is_released_since(&admission, "abcdefghij", "staging", before));
+    assert_true(admission_accept(&admission, &document, false, why, sizeof why));
+    assert_false(admission_is_released_since(&admission, "abcdefghij", "staging", before));
+    assert_true(bindings_forget(admission.bindings, document.project, document.environment));
+    assert_true(admission_is_released_since(&admission, "abcdefghij", "staging", before));
+    assert_false(admission_is_released_since(&admission, "abcdefghij", "staging", INT64_MAX));
+    assert_true(admission_accept(&admission, &document, false, why, sizeof why));
+    assert_false(admission_is_released_since(&admission, "abcdefghij", "staging", before));
+}
+
 /* A document that is stored had ids. If none are bound, a line of the log was lost, unless they
  * were released; where lines are damaged, one may have been lost after the release. */
 static void test_lost_bindings(void **state)
@@ -387,6 +404,7 @@ int main(void)
         TEST(test_without_a_log),
         TEST(test_restored_after_release),
         TEST(test_bound_again_after_release),
+        TEST(test_released_since),
         TEST(test_lost_bindings),
         TEST(test_stored_binds_again),
         TEST(test_stored_doubted),

@@ -415,6 +415,18 @@ bool admission_is_bound(const struct admission *admission, const char *project,
     return !unbound;
 }
 
+static bool released_since;
+
+bool admission_is_released_since(const struct admission *admission, const char *project,
+                                 const char *environment, int64_t asked)
+{
+    (void)admission;
+    (void)project;
+    (void)environment;
+    (void)asked;
+    return released_since;
+}
+
 static const char *lost; /* the environment without a binding */
 static bool all_lost;
 static unsigned bound_again;
@@ -3674,6 +3686,26 @@ static void test_signed_keys_replaced(void **state)
     EVP_PKEY_free(signer);
 }
 
+/* An answer that was asked for before an operator has released the ids binds them no more. */
+static void test_asked_before_release(void **state)
+{
+    struct client client;
+
+    (void)state;
+    ask(&client, CACHE_KEYS);
+    api_says(API_DOCUMENT, "");
+    assert_int_equal(client.result, CACHE_DOCUMENT);
+    assert_false(client.stale);
+    fake_ms += 61000;
+    fake_time += 61;
+    ask(&client, CACHE_KEYS);
+    unbound = released_since = true;
+    api_says(API_DOCUMENT, "");
+    unbound = released_since = false;
+    assert_true(client.stale);
+    assert_non_null(strstr(client.detail, "requested before its ids were released"));
+}
+
 /* A stored document of an hour and a minute ago, whose file cannot be read for now. Returns its
  * envelope, and in `newer` one that was signed 10 seconds later; both are too old to be used. */
 static void keep_unreadable(char envelope[4096], char newer[4096], struct told *told)
@@ -4334,6 +4366,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_signed_not_restored_by_other_api),
     TEST(test_signed_keys_replaced),
     TEST(test_signed_not_kept),
+    TEST(test_asked_before_release),
     TEST(test_read_after_the_api),
     TEST(test_old_tombstone),
     TEST(test_signed_not_restored),

@@ -84,6 +84,11 @@ static void test_certificate_files(void **state)
                   "namei -l /etc/cloudauth/client.pem  # user cloudauth must be able to read");
     assert_remedy("abc/main: credential unusable: ca_file /etc/the: CA.pem: No such file",
                   "namei -l '/etc/the: CA.pem'  #");
+    assert_remedy("credential unusable: ca_file /etc/ca.pem: holds no certificate in PEM, or a bad "
+                  "one",
+                  "openssl storeutl -noout -text -certs /etc/ca.pem  #");
+    assert_remedy("abc/main: error importing CA certificate blob", "editor ");
+    assert_remedy("abc/main: invalid document: holds no certificate in PEM", "cloudauthctl check");
     /* It may be cut. */
     memset(longest + strlen(longest), 'a', 119);
     strcat(longest, ": empty");
