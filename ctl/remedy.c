@@ -127,7 +127,7 @@ static void find_directory(const struct cloud_conf *conf, const char *detail, ch
  * may have cut. */
 static void find_file(const struct cloud_conf *conf, const char *detail, char *out, size_t size)
 {
-    const char *ours = strstr(detail, "credential unusable: "); /* else an API may have written it */
+    const char *ours = strstr(detail, "credential unusable: "); /* NULL: an API may have said it */
     const char *path = ours == NULL ? NULL : strchr(ours, '/'), *end = path;
 
     (void)conf;
