@@ -1,13 +1,50 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/digest.h"
 
+#include "base/fatal.h"
+
 #include <limits.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char hex_digits[] = "0123456789abcdef";
+
+static void *resize(void *old, size_t n, const char *file, int line)
+{
+    void *memory;
+
+    (void)file;
+    (void)line;
+    if (n == 0) {
+        free(old);
+        return NULL;
+    }
+    memory = realloc(old, n);
+    if (memory == NULL)
+        fatal("out of memory");
+    return memory;
+}
+
+static void *allocate(size_t n, const char *file, int line)
+{
+    return resize(NULL, n, file, line);
+}
+
+static void release(void *memory, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    free(memory);
+}
+
+bool digest_end_without_memory(void)
+{
+    return CRYPTO_set_mem_functions(allocate, resize, release) == 1;
+}
 
 /* Returns SHA-256, or NULL if OpenSSL fails. It is fetched only once: with EVP_sha256(), each
  * EVP_Digest(3) would look it up by name, which takes longer than the digest of a line. */

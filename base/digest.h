@@ -14,6 +14,11 @@
 /* Size of the buffer for n bytes in base64, with the NUL. */
 #define DIGEST_BASE64_SIZE(n) (((n) + 2) / 3 * 4 + 1)
 
+/* Has the process end (base/fatal.h) when memory runs out within OpenSSL. An allocation that fails
+ * while OpenSSL finds its algorithms leaves it without them: TLS would fail as long as the process
+ * lives. To be called at the start of main. False if OpenSSL has allocated memory before. */
+bool digest_end_without_memory(void);
+
 /* Writes the digest of n bytes to out. False if OpenSSL fails (out of memory). */
 bool digest_sha256(const void *bytes, size_t n, unsigned char out[DIGEST_SIZE]);
 

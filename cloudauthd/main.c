@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/fatal.h"
+#include "base/digest.h"
 #include "base/log.h"
 #include "base/notify.h"
 #include "cloudauthd/api/credentials.h"
@@ -7,7 +7,6 @@
 #include "common/conf.h"
 
 #include <nss.h>
-#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -22,36 +21,6 @@ static void open_notify(struct notify *notify)
 
     if (!notify_open(notify, why, sizeof why))
         log_warning("%s: the service manager is told nothing", why);
-}
-
-/* OpenSSL's memory. If it runs out, the daemon ends, and is started again: an allocation that fails
- * while OpenSSL finds its algorithms would leave it without them, an outage without an end. */
-static void *crypto_realloc(void *old, size_t n, const char *file, int line)
-{
-    void *memory;
-
-    (void)file;
-    (void)line;
-    if (n == 0) {
-        free(old);
-        return NULL;
-    }
-    memory = realloc(old, n);
-    if (memory == NULL)
-        fatal("out of memory");
-    return memory;
-}
-
-static void *crypto_malloc(size_t n, const char *file, int line)
-{
-    return crypto_realloc(NULL, n, file, line);
-}
-
-static void crypto_free(void *memory, const char *file, int line)
-{
-    (void)file;
-    (void)line;
-    free(memory);
 }
 
 static int usage(void)
@@ -86,7 +55,7 @@ int main(int argc, char **argv)
     /* Under systemd both standard error and syslog go to the journal, which must have each line
      * only once. */
     log_open(_PATH_LOG, options.foreground && getenv("JOURNAL_STREAM") == NULL);
-    if (CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free) != 1)
+    if (!digest_end_without_memory())
         log_warning("OpenSSL has memory already: if it runs out, TLS may fail until a restart");
     credentials_directory(getenv("CREDENTIALS_DIRECTORY"));
     open_notify(&notify);

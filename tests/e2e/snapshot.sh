@@ -65,7 +65,7 @@ test_no_system_call() {
     same 350 "$(grep -c '/etc/nsswitch.conf' <<<"$calls")"
     # What is left but glibc's own: it also looks for nscd now and then. Of what is no cloud account's, one
     # lookup a second looks at the settings.
-    calls=$(grep -vE '/etc/nsswitch.conf|nscd/socket|SOCK_STREAM|^close\(3\)|^getpid' <<<"$calls" || true)
+    calls=$(grep -vE '/etc/nsswitch.conf|nscd/socket|SOCK_STREAM|^close\(|^getpid' <<<"$calls" || true)
     same '' "$(grep -v 'stat.*/etc/cloudauth/cloudauth.conf' <<<"$calls" || true)"
     (($(grep -c . <<<"$calls") <= SECONDS - began_at + 1))
 }

@@ -3,8 +3,11 @@
 #include "base/digest.h"
 #include "tests/unit/support.h"
 
+#include <openssl/crypto.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* RFC 4648 section 10, and FIPS 180-4's example. */
 static void test_sha256(void **state)
@@ -61,9 +64,26 @@ static void test_hex(void **state)
         assert_false(digest_unhex(refused[i], read, sizeof read));
 }
 
+/* In a process that has not used OpenSSL yet. */
+static void test_end_without_memory(void **state)
+{
+    pid_t child = fork();
+    int status;
+
+    (void)state;
+    if (child == 0) {
+        if (digest_end_without_memory() && OPENSSL_malloc(1) != NULL)
+            (void)OPENSSL_malloc(SIZE_MAX / 2);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_end_without_memory),
         cmocka_unit_test(test_sha256),
         cmocka_unit_test(test_base64),
         cmocka_unit_test(test_hex),
