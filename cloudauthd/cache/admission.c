@@ -104,7 +104,7 @@ bool admission_is_released_since(const struct admission *admission, const char *
 {
     int64_t changed = bindings_changed_at(admission->bindings, project, environment);
 
-    return changed != 0 && asked <= changed && !admission_is_bound(admission, project, environment);
+    return changed != 0 && asked < changed && !admission_is_bound(admission, project, environment);
 }
 
 bool admission_lacks_ids(const struct admission *admission, const char *project,
