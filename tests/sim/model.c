@@ -496,13 +496,21 @@ static void bind_ids(struct environment *e, int number, bool sure)
     e->binding_failures = world->disk_failures;
 }
 
+/* Whether an operator's release of the environment's ids is under way: no session opens then. */
+static bool is_leaving(int environment)
+{
+    const struct order *order = &world->order;
+
+    return order->waiting && order->rebinds && order->subject == environment;
+}
+
 /* The host has taken the last answer, which perhaps had bound its ids. */
 static void settle_ids(struct environment *e)
 {
     const struct version *version = &world->version[e->good[0].version];
 
     if (e->binding != PERHAPS_BOUND || e->released > 0 || e->uid != version->uid ||
-        e->gid != version->gid)
+        e->gid != version->gid || (e->leaving > 0 && e->good[0].came <= e->leaving))
         return;
     e->binding = BOUND;
     if (has_own_ids(e->good[0].version) != YES)
@@ -516,7 +524,8 @@ static void see_ids(struct environment *e, int number, bool granted)
     if (has_own_ids(number) == NO)
         wrong("uid %u or gid %u is another environment's, or %s has others",
               world->version[number].uid, world->version[number].gid, e->plain);
-    if (e->binding == BOUND || (e->released > 0 && !granted))
+    if (e->binding == BOUND || (e->released > 0 && !granted) ||
+        is_leaving(world->version[number].environment))
         return;
     bind_ids(e, number, true);
     e->binding_failures = -1;
@@ -742,6 +751,7 @@ void model_rebinds(struct order *order)
 {
     struct environment *e = &world->environment[order->subject];
 
+    e->leaving = world->lived;
     order->bound = e->binding == BOUND;
     order->idle = host_is_idle();
     if (order->bound)
@@ -1101,14 +1111,6 @@ void model_published(int environment, uint32_t uid)
         wrong("%s is published, but its name or ids are local", e->plain);
     if (!known)
         wrong("%s is published with uid %u, but does not exist, or not so", e->plain, uid);
-}
-
-/* Whether an operator's release of the environment's ids is under way: no session opens then. */
-static bool is_leaving(int environment)
-{
-    const struct order *order = &world->order;
-
-    return order->waiting && order->rebinds && order->subject == environment;
 }
 
 /* Whether the answer must let the login in. */

@@ -197,6 +197,7 @@ struct environment {
     int64_t released;     /* lived: when an operator has released the binding; 0: never */
     int released_in;      /* the incarnation that has done so */
     int64_t rebound;      /* lived: a login may need to have begun since; 0 */
+    int64_t leaving;      /* lived: an operator has last asked for a release; 0 */
     int now;              /* what the API has: a version or ABSENT */
     int gone; /* ABSENT: the version that the API has lost, and may find again; or ABSENT */
     /* The answers of which the daemon may have any: the last one alone, if that is on the disk. */
