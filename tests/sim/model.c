@@ -679,7 +679,7 @@ static enum verdict turn_absent(struct environment *e, const struct good *good)
         forget_absence(e);
     else
         e->tombstone = good->issued;
-    e->withheld = believed == NO;
+    e->withheld = believed == NO && !good->doubtful; /* else it may be refused for its time */
     e->doubted = believed != YES;
     if (counts) {
         int place = world->absences++ % ABSENCES;
