@@ -114,9 +114,9 @@ static bool changed(const struct stat *a, const struct stat *b)
            a->st_ctim.tv_sec != b->st_ctim.tv_sec || a->st_ctim.tv_nsec != b->st_ctim.tv_nsec;
 }
 
-/* Notes that a file of subordinate ids could not be read, or not opened (file NULL), for the reason
- * in errno. One that may not be opened is read again when it has changed, as chmod(1) changes it.
- */
+/* Logs that a file of subordinate ids could not be read, or not opened (file NULL), with the reason
+ * in errno. Sets unread if the reason may pass while the file stays the same; a file that lacks
+ * permissions, or is a directory, is read again when stat(2) shows a change. */
 static void note_unread(struct local_ids *ids, const char *path, const FILE *file)
 {
     if ((file != NULL && errno != EISDIR) || errno == ENOMEM || errno == EMFILE ||

@@ -49,9 +49,8 @@
 static const char *conf_path;
 static struct records records;
 static struct admission admission;
-static unsigned judged_by; /* local_ids_reads() when the published accounts were last judged */
-static bool
-    keys_user_is_due; /* /etc/passwd may have changed since CLOUDAUTHD_KEYS_USER was found */
+static unsigned judged_by;      /* local_ids_reads() when the published accounts were last judged */
+static bool keys_user_is_due;   /* /etc/passwd may have changed since the last find_keys_user */
 static struct loop_timer probe; /* runs on_probe, every PROBE_MS */
 
 static void log_obsolete(const struct cloud_conf *conf)
@@ -96,9 +95,9 @@ static bool read_conf(struct cloud_conf *conf, char *why, size_t size)
     return true;
 }
 
-/* Finds the uid of CLOUDAUTHD_KEYS_USER, NO_UID if there is no such user, while that may have
- * changed. In this process getpwnam_r(3) reads only /etc/passwd (main.c). If it fails, the last uid
- * stays in force, and the next call tries again. */
+/* Sets keys_uid to the uid of CLOUDAUTHD_KEYS_USER, or to NO_UID if there is no such user. Does
+ * nothing unless keys_user_is_due or keys_uid is NO_UID. In this process getpwnam_r(3) reads only
+ * /etc/passwd (main.c). If it fails, the last uid stays in force, and the next call tries again. */
 static void find_keys_user(struct context *context)
 {
     static char text[16384];

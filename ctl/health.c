@@ -92,7 +92,7 @@ static const struct rule {
      "the last file of a session could not be written: no session opens without one",
      "df /run; journalctl -t cloudauthd -g 'cannot be written' -n 5"},
     {"bindings_file", "whole", HEALTH_DEGRADED, "ids",
-     "/var/lib/cloudauth/owners has damaged lines: which environment has some ids may be lost",
+     "/var/lib/cloudauth/owners has damaged lines: bindings or releases in them are not known",
      "journalctl -t cloudauthd -g 'owners: line' -n 1  # docs/outages.md, \"Bindings that were "
      "lost\""},
     {"token_error", "", HEALTH_DEGRADED, "api", "no access token can be had",

@@ -224,9 +224,8 @@ void transfer_end(struct transfer *transfer)
 }
 
 /* Trusts only the CAs of ca_file if that is set: by default libcurl would add its own directory of
- * CAs (CAPATH). libcurl gets the file's content, and compares it before it reuses a connection: so
- * a new CA ends an outage at once, and a peer with a certificate of a removed CA is asked nothing
- * more, however long it keeps its connection open. */
+ * CAs (CAPATH). Passes the content of the file, not its path: libcurl compares it before it reuses
+ * a connection, so that no connection outlives the CA that has verified it. */
 static bool set_authorities(struct transfer *transfer, const struct cloud_conf *conf, char *why,
                             size_t size)
 {

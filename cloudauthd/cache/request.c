@@ -566,9 +566,8 @@ void request_start(struct cache_entry *entry, enum entry_budget budget)
 {
     static const struct validator none;
     struct freshness_now now = freshness_now();
-    /* A failed write can only be repeated with the whole body, and ids that were released can only
-     * be judged and bound again by it: no validator is sent, so that the API does not answer 304.
-     */
+    /* Only a whole body can repeat a failed write, or bind ids after a release: no validator is
+     * sent, so that the API does not answer 304. */
     bool whole =
         (entry->stored == ENTRY_STORE_FAILED && is_write_due(entry, now.boot)) ||
         !admission_is_bound(entry->cache->setup.admission, entry->project, entry->environment);

@@ -43,7 +43,7 @@ static bool check_issued(const struct cache_entry *entry, const struct document 
 void take_prepare(struct reading *reading, const struct cache_entry *entry,
                   const struct api_result *result)
 {
-    /* A document whose ids were released is judged, and binds its ids, like a new one. */
+    /* Without a binding even an unchanged body is parsed: its ids must be judged and bound anew. */
     bool is_bound =
         admission_is_bound(entry->cache->setup.admission, entry->project, entry->environment);
 
@@ -189,8 +189,8 @@ static void note_issued(struct cache_entry *entry, const struct document *docume
         entry->issued = document->issued_at;
 }
 
-/* Whether a tombstone that the API has sent may be older than the stored document, because that
- * cannot be read: it counts no longer than a document of that age would. */
+/* Whether a tombstone from the API is too old to be believed while the stored document cannot be
+ * read. That document may be newer, so a tombstone has the same bound as a document. */
 static bool is_old_tombstone(const struct cache_entry *entry, const struct document *document,
                              bool is_stored)
 {
@@ -355,7 +355,7 @@ void take_unusable(struct cache_entry *entry, const struct document *document)
 {
     if (document != NULL)
         note_issued(entry, document);
-    if (entry->document == NULL) /* else the API has sent that while the file could not be read */
+    if (entry->document == NULL) /* else the API has sent a document since, which stays in use */
         tell(entry, NULL, entry->asked_wall);
 }
 

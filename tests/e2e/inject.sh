@@ -208,7 +208,8 @@ stays_out() {
     return 1
 }
 
-# The same, by an answer of the daemon: one that has ended meanwhile has answered nothing, and its successor is asked.
+# answers_no PERSON WHY [AT_FIRST]: stays_out, by an answer of a daemon that runs. If the daemon has ended, the refusal
+# was no answer, and the next daemon is asked.
 answers_no() {
     local before=$ended
     stays_out "$@" && survives || return 1

@@ -3686,7 +3686,7 @@ static void test_signed_keys_replaced(void **state)
     EVP_PKEY_free(signer);
 }
 
-/* An answer that was asked for before an operator has released the ids binds them no more. */
+/* An answer to a request from before the release of the ids does not bind them again. */
 static void test_asked_before_release(void **state)
 {
     struct client client;
@@ -3706,8 +3706,9 @@ static void test_asked_before_release(void **state)
     assert_non_null(strstr(client.detail, "requested before its ids were released"));
 }
 
-/* A stored document of an hour and a minute ago, whose file cannot be read for now. Returns its
- * envelope, and in `newer` one that was signed 10 seconds later; both are too old to be used. */
+/* Stores a document that is 61 minutes old, and makes its file unreadable. Writes its envelope to
+ * `envelope`, and to `newer` the envelope of one that is signed 10 seconds later. Both are older
+ * than max_stale. */
 static void keep_unreadable(char envelope[4096], char newer[4096], struct told *told)
 {
     struct stored_document kept = {.project = "abcdefghij",
@@ -3760,8 +3761,8 @@ static void test_read_after_the_api(void **state)
     }
 }
 
-/* A tombstone that is older than any document may be does not count while the stored document
- * cannot be read: that may be newer. */
+/* While the stored document cannot be read, a tombstone older than max_stale is not believed: the
+ * document may be newer. */
 static void test_old_tombstone(void **state)
 {
     char payload[1024], envelope[4096], newer[4096];

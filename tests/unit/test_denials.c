@@ -294,7 +294,7 @@ static void test_damaged(void **state)
     close_file(file);
 }
 
-/* While descriptors lack it is not known whether the file is damaged: the daemon ends. */
+/* The daemon ends if it has no descriptor to read the file: the file need not be damaged. */
 static void test_unread(void **state)
 {
     struct denials_file *file = open_file();

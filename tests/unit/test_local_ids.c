@@ -199,8 +199,8 @@ static void test_subordinate(void **state)
     assert_int_equal(rmdir("subuid"), 0);
 }
 
-/* The same while memory or descriptors lack, though no file changes: it is read again until it can
- * be, and until then a read that brings nothing new does not count. */
+/* The same if there is no descriptor for it. The file is read again without a change of stat(2),
+ * and local_ids_reads does not count the reads that fail again. */
 static void test_subordinate_later(void **state)
 {
     unsigned before;

@@ -1130,7 +1130,7 @@ static bool see_session(void *arg, const struct session *session, bool this_boot
     return true;
 }
 
-/* While descriptors lack it is not known which sessions are open: the daemon ends. */
+/* The daemon ends if it has no descriptor to list the files: sessions may be open. */
 static void test_unread(void **state)
 {
     int status, next;
