@@ -32,7 +32,7 @@ fails() {
 }
 
 same() {
-    [[ $1 == "$2" ]] && return
+    [[ $1 == "$2" ]] && return 0
     printf 'expected: %s\nbut it is: %s\n' "$1" "$2"
     return 1
 }
@@ -65,7 +65,7 @@ login() {
 }
 
 enters() {
-    [[ $(login "$1" "$2" 2>/root/login.said) == "$2" ]] && return
+    [[ $(login "$1" "$2" 2>/root/login.said) == "$2" ]] && return 0
     echo "$1 could not enter as $2:"
     cat /root/login.said
     return 1
@@ -87,7 +87,7 @@ end() {
     rm -f /run/cloudauthd.pid
 }
 begin() {
-    [[ -e /run/cloudauthd.pid ]] && return
+    [[ -e /run/cloudauthd.pid ]] && return 0
     /usr/sbin/cloudauthd -f </dev/null >>/run/cloudauthd.log 2>&1 &
     echo $! >/run/cloudauthd.pid
     until perl -MSocket -e 'socket(my $s, PF_UNIX, SOCK_SEQPACKET, 0) or exit 1;

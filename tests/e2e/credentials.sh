@@ -341,7 +341,7 @@ like_the_unit() {
 in_memory() { "$REPO/tests/sandbox/memory.pl" "$(daemon_pid)" "$1"; }
 wiped() { [[ $(in_memory "$1") == '0 found' ]]; }
 forgets() {
-    wait_for wiped "$1" && return
+    wait_for wiped "$1" && return 0
     in_memory "$1"
     return 1
 }

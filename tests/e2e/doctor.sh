@@ -19,7 +19,7 @@ finds() {
     cloudauthctl doctor abcdefghij --json >/root/findings || status=$?
     jq -e --arg check "$1" --arg detail "$2" --arg remedy "$3" \
         '.checks | any(.check == $check and .result == "BAD" and (.detail | test($detail)) and
-                       (.remedy | test($remedy)))' /root/findings >/dev/null && [[ $status -eq 1 ]] && return
+                       (.remedy | test($remedy)))' /root/findings >/dev/null && [[ $status -eq 1 ]] && return 0
     echo "not found: $1: $2: $3 (status $status)"
     jq -r '.checks[] | select(.result != "ok") | "\(.check): \(.detail): \(.remedy)"' /root/findings
     return 1

@@ -69,14 +69,14 @@ lists() {
 tunnel() {
     tunnel_end
     timeout 30 ssh -F "$SSH_CONFIG" -i "$KEYS/$1" -M -S $TUNNEL -E $TUNNEL.log -fN \
-        -o ExitOnForwardFailure=yes "${@:3}" "$2@127.0.0.1" && return
+        -o ExitOnForwardFailure=yes "${@:3}" "$2@127.0.0.1" && return 0
     cat $TUNNEL.log
     return 1
 }
 
 tunnel_end() {
     rm -f $TUNNEL.log
-    [[ ! -S $TUNNEL ]] || timeout 10 ssh -F "$SSH_CONFIG" -S $TUNNEL -O exit x@127.0.0.1 2>/dev/null
+    [[ ! -S $TUNNEL ]] || master_end $TUNNEL
 }
 
 sql() {
@@ -346,7 +346,7 @@ sockets_on() {
 test_sockets_turned_on() {
     local how
     cp /etc/ssh/sshd_config.d/00-cloudauth.conf /root/dropin.conf
-    trap 'cp /root/dropin.conf /etc/ssh/sshd_config.d/00-cloudauth.conf; sshd_stop; sshd_start' EXIT
+    trap 'rm -f "$MEDIA/remote.sock"; cp /root/dropin.conf /etc/ssh/sshd_config.d/00-cloudauth.conf; sshd_stop; sshd_start' EXIT
     for how in yes remote; do
         cp /root/dropin.conf /etc/ssh/sshd_config.d/00-cloudauth.conf
         sockets_on $how

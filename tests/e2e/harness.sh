@@ -73,7 +73,7 @@ within() {
     shift
     "$@"
     took=$(((${EPOCHREALTIME/[.,]/} - begin) / 1000))
-    ((took < seconds * 1000)) && return
+    ((took < seconds * 1000)) && return 0
     # Three of the seconds are for what a login takes anyway: ten times as long as a local user's.
     begin=${EPOCHREALTIME/[.,]/}
     enters stranger ada
@@ -109,14 +109,21 @@ sftp_batch() {
     timeout 60 sftp -q "${SSH_OPTIONS[@]}" -P "$SSH_PORT" -i "$KEYS/$1" -b - "$2@127.0.0.1" 2>&1
 }
 
+# master_end SOCKET: ends the ssh(1) that shares its connection there. It answers a request to exit before it has ended, and
+# its socket remains until then, and refuses all that is asked of it.
+master_end() {
+    timeout 10 ssh -F /dev/null -S "$1" -O exit x 2>/dev/null
+    wait_for test ! -e "$1"
+}
+
 same() {
-    [[ $1 == "$2" ]] && return
+    [[ $1 == "$2" ]] && return 0
     printf 'expected: %s\nbut it is: %s\n' "$1" "$2"
     return 1
 }
 
 contains() {
-    grep -qE -- "$2" <<<"$1" && return
+    grep -qE -- "$2" <<<"$1" && return 0
     printf 'nothing matches: %s\nin: %s\n' "$2" "$1"
     return 1
 }
@@ -152,7 +159,7 @@ since() {
 log_has() { since "$1" | grep -qE -- "$2"; }
 
 appears() {
-    wait_for log_has "$1" "$2" && return
+    wait_for log_has "$1" "$2" && return 0
     since "$1"
     return 1
 }

@@ -112,7 +112,7 @@ started() { [[ -s /run/cloudauthd.pid ]] && { [[ -s /run/faulted.status ]] || da
 survives() {
     local status=0 pid
     pid=$(daemon_pid)
-    alive "$pid" && return
+    alive "$pid" && return 0
     wait_for test -s /run/faulted.status
     read -r status </run/faulted.status
     if ((status >= 128 || status == 0)); then
@@ -175,13 +175,13 @@ has_limit() { grep -qs 'max_seconds 3600' /run/cloudauth/sessions/*; }
 # in_time COMMAND...: it succeeds, at once unless a call has failed. After that, in some seconds: no failure may last.
 # at_last COMMAND...: it succeeds in some seconds
 in_time() {
-    "$@" >/dev/null 2>&1 && survives && return
-    fired && at_last "$@" && return
+    "$@" >/dev/null 2>&1 && survives && return 0
+    fired && at_last "$@" && return 0
     fired || echo "call $N: it does not: $*"
     return 1
 }
 at_last() {
-    PAUSE=40 WAIT=20 wait_for survives_and "$@" && survives && return
+    PAUSE=40 WAIT=20 wait_for survives_and "$@" && survives && return 0
     echo "call $N: in vain ($($VISIT failed)): $*"
     survives
     return 1

@@ -102,7 +102,7 @@ test_greeting_once() {
     ssh "${SSH_OPTIONS[@]}" -i "$KEYS/alice" -M -S /root/master -fN "$STG" >/root/master.out 2>&1 </dev/null
     contains "$("${ssh[@]}" <<<exit 2>&1)" "$greeting"
     fails contains "$("${ssh[@]}" <<<exit 2>&1)" "$greeting"
-    ssh -F /dev/null -S /root/master -O exit "$STG" 2>/root/stderr
+    master_end /root/master
     fails grep -q "$greeting" /root/master.out
     wait_for listed_are 0
 }

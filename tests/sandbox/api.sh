@@ -94,7 +94,7 @@ exchanges() { wc -l <"$TOKENS/log"; }
 
 proxy_start() {
     : >"$PROXY_LOG"
-    [[ -s /run/proxy.pid ]] && alive "$(cat /run/proxy.pid)" && return
+    [[ -s /run/proxy.pid ]] && alive "$(cat /run/proxy.pid)" && return 0
     "$REPO/tests/sandbox/proxy.pl" "$PROXY_PORT" "$PROXY_LOG" </dev/null >/dev/null 2>&1 &
     echo $! >/run/proxy.pid
     disown

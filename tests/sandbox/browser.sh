@@ -103,7 +103,7 @@ drop() { drag "$@" && drag_event drop "$@"; }
 text() { driver GET "$PAGE/element/$(find_element "$1")/text" 2>/dev/null | sed 's/^"//; s/"$//; s/\\"/"/g'; }
 matches() { text "$1" | grep -qE -- "$2"; }
 shows() {
-    wait_for matches "$@" && return
+    wait_for matches "$@" && return 0
     text "$1"
     return 1
 }

@@ -8,7 +8,7 @@ ctl() {
     local expected=$1 status=0
     shift
     cloudauthctl "$@" 2>&1 || status=$?
-    [[ $status -eq $expected ]] && return
+    [[ $status -eq $expected ]] && return 0
     echo "cloudauthctl $*: exit status $status, expected $expected" | tee -a /run/mismatches >&2
     return 1
 }

@@ -29,7 +29,7 @@ staging_directory() {
         for used in "$REPO" ${binds[@]+"${binds[@]}"}; do
             [[ $used/ == "$candidate"/* ]] && continue 2
         done
-        [[ -d $candidate ]] && echo "$candidate" && return
+        [[ -d $candidate ]] && echo "$candidate" && return 0
     done
     return 1
 }

@@ -210,11 +210,12 @@ own_keys() {
 alive() { kill -0 "$1" 2>/dev/null; }
 gone() { ! alive "$1"; }
 
-# stop PID: by TERM, by KILL where that does not do, and waits for its end.
+# stop PID: by TERM, by KILL where that does not do, and waits for its end. Its statuses are explicit: in a trap, `return`
+# alone takes that of the command before the trap.
 stop() {
     kill -CONT "$1" 2>/dev/null || return 0
     kill -TERM "$1" 2>/dev/null || return 0
-    wait_for gone "$1" && return
+    wait_for gone "$1" && return 0
     echo "process $1 does not end by TERM"
     kill -KILL "$1"
     return 1
@@ -243,7 +244,7 @@ daemon_start() {
     daemon_run </dev/null >/dev/null 2>&1 &
     disown
     # One that has ended is not waited for.
-    wait_for daemon_began && daemon_answers && return
+    wait_for daemon_began && daemon_answers && return 0
     daemon_may_end 127
     tail -n 5 /var/log/cloudauthd.log
     return 1

@@ -34,7 +34,7 @@ none_denied() {
 denied() {
     local status=0
     login "$1" "$2" >/root/login.said 2>&1 || status=$?
-    ((status == 255)) && grep 'Permission denied' /root/login.said && return
+    ((status == 255)) && grep 'Permission denied' /root/login.said && return 0
     echo "$1 was not refused as $2 (status $status):"
     cat /root/login.said
     return 1
