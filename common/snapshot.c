@@ -17,7 +17,6 @@
 #endif
 
 #define BUCKET       8u /* size of a bucket, in bytes */
-#define FIXED        offsetof(struct cloud_snapshot_record, strings)
 #define COVERED_FROM offsetof(struct cloud_snapshot_record, fresh)
 
 /* ---- Hashes ---- */
@@ -330,18 +329,13 @@ bool cloud_snapshot_next(const struct cloud_snapshot *snapshot, uint64_t *at,
                          struct cloud_snapshot_account *out)
 {
     uint64_t available = snapshot->header.records_size;
-    uint32_t size;
 
     while (*at <= available && available - *at >= CLOUD_SNAPSHOT_RECORD_MIN) {
-        uint64_t here = *at, head = load_once(snapshot->map + snapshot->header.records + here);
-        memcpy(&size, &head, sizeof size);
-        /* A damaged size does not say where the next record is: tries every 8 bytes until a
-         * checksum is right. */
-        if (size % 8 != 0 || size < CLOUD_SNAPSHOT_RECORD_MIN || size > CLOUD_SNAPSHOT_RECORD_MAX)
-            size = 8;
-        *at = here + size;
-        if (copy_record(snapshot, here, out))
+        if (copy_record(snapshot, *at, out)) {
+            *at += out->record.size;
             return true;
+        }
+        *at += 8; /* the size of a damaged record may be damaged, too */
     }
     return false;
 }

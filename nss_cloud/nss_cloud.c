@@ -45,8 +45,8 @@ static enum nss_status add_group(struct membership *member, gid_t gid)
         if ((*member->groups)[i] == gid)
             return NSS_STATUS_SUCCESS;
     if (*member->start == *member->size) {
-        /* If the array is full, the lookup fails: an account without its marker group would escape
-         * sshd's Match block. */
+        /* glibc takes the groups so far and no notice of the failure: an account without its marker
+         * group escapes sshd's Match block. pam_cloud refuses it. */
         if (member->limit > 0 && *member->size >= member->limit)
             return NSS_STATUS_UNAVAIL;
         if (!grow(member)) {
@@ -59,8 +59,9 @@ static enum nss_status add_group(struct membership *member, gid_t gid)
 }
 
 /* Adds the marker group to the account's groups. A local user gets none, because sshd's Match block
- * is not meant for local users. */
-static enum nss_status join(struct membership *member, gid_t marker)
+ * is not meant for local users. Not inlined: a thread may have only 16 KiB of stack, and the buffer
+ * for /etc/passwd must not be on it while the settings are read. */
+__attribute__((noinline)) static enum nss_status join(struct membership *member, gid_t marker)
 {
     switch (cloud_local_user(member->name)) {
     case CLOUD_LOCAL_YES:

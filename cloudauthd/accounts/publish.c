@@ -301,6 +301,16 @@ static void visit_copy(void *arg, struct table_node *node)
         copying->ok = snapshot_add(&copying->writer, change->record);
 }
 
+/* Whether lookups by name find this record of the base. One that a damaged index hides is hidden
+ * from compare, too: it could not be taken back. */
+static bool is_indexed(const struct build *build, const struct cloud_snapshot_account *account)
+{
+    struct cloud_snapshot_account found;
+
+    return cloud_snapshot_by_name(&build->base, account->project, account->environment, &found) &&
+           found.offset == account->offset;
+}
+
 /* Writes the records of the changes, then those of the base that have no change. False with errno.
  */
 static bool copy_records(struct build *build, int fd)
@@ -313,7 +323,7 @@ static bool copy_records(struct build *build, int fd)
     copying.ok = snapshot_start(&copying.writer, fd, &build->head);
     table_each(&changes->table, visit_copy, &copying);
     while (copying.ok && cloud_snapshot_next(&build->base, &at, &account)) {
-        if (changes_find(changes, &account.record) != NULL)
+        if (changes_find(changes, &account.record) != NULL || !is_indexed(build, &account))
             continue;
         account.record.fresh -= changes->older;
         account.record.expires -= changes->older;

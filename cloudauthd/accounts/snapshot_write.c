@@ -157,17 +157,21 @@ bool snapshot_add(struct snapshot_writer *writer, struct cloud_snapshot_record *
     struct cloud_snapshot_header *header = &writer->header;
     uint64_t seed = header->seed, place = header->records_size / 8 + 1;
 
+    errno = EFBIG;
+    if (place > UINT32_MAX)
+        return false;
+    /* Names can be made whose hashes are equal with every seed. A record without a free bucket is
+     * left out, and lookups of it ask the daemon. */
+    if (!put_place(writer, BY_NAME,
+                   cloud_snapshot_hash_name(seed, record->strings, snapshot_environment(record)),
+                   place))
+        return true;
+    (void)put_place(writer, BY_UID, cloud_snapshot_hash_id(seed, record->uid), place);
+    (void)put_place(writer, BY_GID, cloud_snapshot_hash_id(seed, record->gid), place);
     record->checksum = cloud_snapshot_record_checksum(seed, record);
     header->records_size += record->size;
     header->accounts++;
-    errno = EFBIG;
-    return place <= UINT32_MAX &&
-           put_place(writer, BY_NAME,
-                     cloud_snapshot_hash_name(seed, record->strings, snapshot_environment(record)),
-                     place) &&
-           put_place(writer, BY_UID, cloud_snapshot_hash_id(seed, record->uid), place) &&
-           put_place(writer, BY_GID, cloud_snapshot_hash_id(seed, record->gid), place) &&
-           fwrite(record, record->size, 1, writer->out) == 1;
+    return fwrite(record, record->size, 1, writer->out) == 1;
 }
 
 bool snapshot_end(struct snapshot_writer *writer, bool ok)

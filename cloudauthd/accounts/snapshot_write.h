@@ -35,7 +35,7 @@ const char *snapshot_environment(const struct cloud_snapshot_record *record);
 
 struct snapshot_file {
     int64_t created; /* seconds since 1970 */
-    uint64_t seed;   /* of all hashes and checksums; random: names cannot be made to collide */
+    uint64_t seed;   /* of all hashes and checksums; random */
     uint64_t origin; /* hash of the settings that records depend on (publish_new) */
     uint64_t boot;   /* hash of the boot id; its lowest bit is publish_is_whole */
     uint32_t state;  /* CLOUD_SNAPSHOT_LIVE or _RETIRED */

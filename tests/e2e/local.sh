@@ -138,7 +138,7 @@ test_local_name_password() {
     pamtester sshd abcdefghij_stg authenticate acct_mgmt <<<secret
 }
 
-# a name of Debian's own users never becomes a cloud account, even where allow = *
+# a reserved name of Debian's own users never becomes a cloud account, even where allow = *
 test_reserved() {
     mkdir "$ACCESS/postgres"
     jq '.project = "postgres" | .account += {uid: 200060, gid: 200060}' \

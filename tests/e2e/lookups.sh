@@ -75,6 +75,20 @@ test_hung_daemon() {
     getent passwd abcdefghij_stg
 }
 
+# a thread needs no more than 16 KiB of stack for the first lookup of its process, of any kind
+test_small_stack() {
+    cc -O2 -pthread -o /usr/local/bin/small_stack "$REPO/tests/sandbox/small_stack.c"
+    same found "$(small_stack passwd abcdefghij_stg)"
+    same found "$(small_stack uid 200002)"
+    same found "$(small_stack group cloud-ssh)"
+    same found "$(small_stack gid 200002)"
+    same found "$(small_stack groups abcdefghij_stg)"
+    daemon_stop
+    same found "$(small_stack groups abcdefghij_sftp)"
+    same unknown "$(small_stack passwd zyxwvutsrq)"
+    daemon_start
+}
+
 # lookups work for every user
 test_as_nobody() {
     contains "$(setpriv --reuid=nobody --regid=nogroup --clear-groups getent passwd abcdefghij)" \

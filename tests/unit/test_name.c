@@ -243,6 +243,25 @@ static void test_allow_and_reserved(void **state)
     assert_false(cloud_name_parse(&conf.grammar, "ent-abcdefghij-staging-x", NULL));
 }
 
+/* Users of Debian's packages, of both forms of a name and each end of the list. */
+static void test_names_of_debian(void **state)
+{
+    struct cloud_conf conf;
+    struct cloud_conf_error error;
+    const char *lines[] = {"allow = *", "project_id_length = 5-32"};
+    const char *names[] = {"administrator", "lightdm",  "gnome-remote-desktop",
+                           "plocate",       "postgres", "systemd-journal-gateway",
+                           "statd",         "zookeeper"};
+
+    (void)state;
+    cloud_conf_defaults(&conf);
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        assert_true(cloud_conf_line(&conf, lines[i], strlen(lines[i]), &error));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        assert_false(cloud_name_parse(&conf.grammar, names[i], NULL));
+    assert_true(cloud_name_parse(&conf.grammar, "systemd-journal-gatewaz", NULL));
+}
+
 /* cloud_name_look accepts every name that the grammar of some host accepts. */
 static void test_possible_is_wider(void **state)
 {
@@ -320,6 +339,7 @@ int main(void)
         cmocka_unit_test(test_plain),
         cmocka_unit_test(test_patterns),
         cmocka_unit_test(test_allow_and_reserved),
+        cmocka_unit_test(test_names_of_debian),
         cmocka_unit_test(test_possible_is_wider),
         cmocka_unit_test(test_one_plain_name),
     };

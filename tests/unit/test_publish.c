@@ -911,6 +911,58 @@ static void spoil(const char *project, size_t from, uint32_t bytes)
     close(fd);
 }
 
+/* Changes the hash of the account's name in the index, so that lookups by name do not find it. */
+static void spoil_name(const char *project)
+{
+    struct cloud_snapshot snapshot;
+    struct cloud_snapshot_account account;
+    uint64_t bucket = 0, size;
+    int fd = open(FILE_, O_RDWR);
+    off_t at;
+
+    assert_true(cloud_snapshot_map(&snapshot));
+    assert_true(cloud_snapshot_by_name(&snapshot, project, "production", &account));
+    at = (off_t)snapshot.header.names;
+    size = (uint64_t)sizeof bucket << snapshot.header.bits;
+    while ((uint32_t)bucket != account.offset / 8 + 1 &&
+           (uint64_t)at < snapshot.header.names + size) {
+        assert_int_equal(pread(fd, &bucket, sizeof bucket, at), sizeof bucket);
+        at += (off_t)sizeof bucket;
+    }
+    bucket ^= UINT64_C(1) << 60;
+    assert_int_equal(pwrite(fd, &bucket, sizeof bucket, at - (off_t)sizeof bucket), sizeof bucket);
+    cloud_snapshot_unmap(&snapshot);
+    close(fd);
+}
+
+static bool is_found_by_uid(uint32_t uid)
+{
+    struct cloud_snapshot snapshot;
+    struct cloud_snapshot_account account;
+    bool found;
+
+    assert_true(cloud_snapshot_map(&snapshot));
+    found = cloud_snapshot_by_uid(&snapshot, uid, &account);
+    cloud_snapshot_unmap(&snapshot);
+    return found;
+}
+
+/* An account that a damaged index hides cannot be removed: it is in no later file. */
+static void test_damaged_index(void **state)
+{
+    (void)state;
+    publish_two();
+    spoil_name("abcdefghij");
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    publish_remove(accounts, "abcdefghij", "production");
+    put("cdefghijkl", 200003);
+    run_until(idle);
+    assert_int_equal(now_is("abcdefghij"), MISSING);
+    assert_false(is_found_by_uid(200001));
+    assert_int_equal(now_is("bcdefghijk"), SEEN);
+    assert_int_equal(now_is("cdefghijkl"), SEEN);
+}
+
 /* A damaged record is in no later file, until it is put again; the others are. */
 static void test_damaged_record(void **state)
 {
@@ -1503,6 +1555,7 @@ int main(void)
         TEST(test_left_behind),
         TEST(test_left_retired),
         TEST(test_killed_behind_a_change),
+        TEST(test_damaged_index),
         TEST(test_damaged_record),
         TEST(test_damaged_size),
         TEST(test_judged),

@@ -328,7 +328,19 @@ static void test_hostile_header(void **state)
     guarded_free(&file);
 }
 
-/* A flipped bit anywhere else: an account is found unchanged or not at all. */
+static unsigned count_records(const struct cloud_snapshot *snapshot)
+{
+    struct cloud_snapshot_account account;
+    uint64_t at = 0;
+    unsigned n = 0;
+
+    while (cloud_snapshot_next(snapshot, &at, &account))
+        n++;
+    return n;
+}
+
+/* A flipped bit anywhere else: an account is found unchanged or not at all, and a walk finds all
+ * the others. */
 static void test_damage(void **state)
 {
     struct guarded file = write_accounts(20);
@@ -353,6 +365,7 @@ static void test_damage(void **state)
             if (cloud_snapshot_by_uid(&snapshot, 200000 + i, &account))
                 assert_account(&account, i);
         }
+        assert_true(count_records(&snapshot) >= 19);
         file.at[at] = was;
     }
     assert_true(missing > 0);
@@ -535,6 +548,49 @@ static void test_many_of_one_id(void **state)
         free(records[i]);
 }
 
+/* Names of which no seed makes the hashes differ: they weigh the same in sum. The file has as many
+ * of them as find a bucket, and all other accounts. */
+static void test_names_of_one_hash(void **state)
+{
+    enum { MANY = 300 };
+    struct cloud_snapshot_record *records[MANY + 1];
+    struct cloud_snapshot snapshot;
+    struct cloud_snapshot_account account;
+    char name[112 + 1] = "";
+    void *map;
+    unsigned n = 0;
+    int fd = open(FILE_, O_RDWR | O_CREAT | O_TRUNC, 0644);
+
+    (void)state;
+    memset(name, 'a', sizeof name - 1);
+    for (unsigned bits = 0; n < MANY; bits++) {
+        const struct snapshot_account one = {.project = "abcdefghij",
+                                             .environment = name,
+                                             .gecos = "",
+                                             .home = "/app",
+                                             .shell = "/bin/sh",
+                                             .uid = 400000 + n,
+                                             .gid = 400000 + n};
+        for (unsigned i = 0; i < 13; i++)
+            name[8 * i + 7] = (bits >> i & 1) != 0 ? 'q' : '1'; /* bit 62 of a word */
+        if (__builtin_popcount(bits) % 4 == 0)
+            assert_non_null(records[n++] = snapshot_encode(&one));
+    }
+    assert_non_null(records[n++] = make(1));
+    assert_true(write_records(fd, records, n));
+    map = mmap(NULL, file_size(), PROT_READ, MAP_SHARED, fd, 0);
+    assert_ptr_not_equal(map, MAP_FAILED);
+    assert_true(cloud_snapshot_open(map, file_size(), &snapshot));
+    assert_true(cloud_snapshot_by_name(&snapshot, "project1", "staging", &account));
+    assert_true(cloud_snapshot_by_uid(&snapshot, 400000, &account));
+    assert_int_equal(count_records(&snapshot), CLOUD_SNAPSHOT_PROBES + 1);
+    assert_int_equal(snapshot.header.accounts, CLOUD_SNAPSHOT_PROBES + 1);
+    munmap(map, file_size());
+    close(fd);
+    while (n > 0)
+        free(records[--n]);
+}
+
 static void test_disk_full(void **state)
 {
     struct cloud_snapshot_record *record = make(1);
@@ -649,15 +705,16 @@ static void test_no_links(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_account),   cmocka_unit_test(test_enumeration),
-        cmocka_unit_test(test_applications),    cmocka_unit_test(test_too_many_applications),
-        cmocka_unit_test(test_times),           cmocka_unit_test(test_retired),
-        cmocka_unit_test(test_header_damage),   cmocka_unit_test(test_hostile_header),
-        cmocka_unit_test(test_damage),          cmocka_unit_test(test_endless_index),
-        cmocka_unit_test(test_steps),           cmocka_unit_test(test_other_header),
-        cmocka_unit_test(test_many_of_one_id),  cmocka_unit_test(test_disk_full),
-        cmocka_unit_test(test_hostile_lengths), cmocka_unit_test(test_every_length),
-        cmocka_unit_test(test_whose_file),      cmocka_unit_test(test_no_links),
+        cmocka_unit_test(test_every_account),  cmocka_unit_test(test_enumeration),
+        cmocka_unit_test(test_applications),   cmocka_unit_test(test_too_many_applications),
+        cmocka_unit_test(test_times),          cmocka_unit_test(test_retired),
+        cmocka_unit_test(test_header_damage),  cmocka_unit_test(test_hostile_header),
+        cmocka_unit_test(test_damage),         cmocka_unit_test(test_endless_index),
+        cmocka_unit_test(test_steps),          cmocka_unit_test(test_other_header),
+        cmocka_unit_test(test_many_of_one_id), cmocka_unit_test(test_names_of_one_hash),
+        cmocka_unit_test(test_disk_full),      cmocka_unit_test(test_hostile_lengths),
+        cmocka_unit_test(test_every_length),   cmocka_unit_test(test_whose_file),
+        cmocka_unit_test(test_no_links),
     };
 
     return cmocka_run_group_tests(tests, setup_folder, teardown_directory);
