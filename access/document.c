@@ -495,14 +495,14 @@ static bool take_user_id(struct reader *reader, const struct json *user, const c
 }
 
 /* Reads an optional time; *out is DOCUMENT_NO_TIME if it is missing. Returns false if it cannot be
- * read. */
-static bool take_time(const struct json *object, const char *name, int64_t *out)
+ * read. micros: fields_time */
+static bool take_time(const struct json *object, const char *name, int64_t *out, int64_t *micros)
 {
     const char *text = NULL;
 
     *out = DOCUMENT_NO_TIME;
     return json_get_any_string(object, name, JSON_OPTIONAL, &text) &&
-           (text == NULL || fields_time(text, out) ||
+           (text == NULL || fields_time(text, out, micros) ||
             fail_member(object, name, "not an RFC 3339 date-time"));
 }
 
@@ -533,8 +533,9 @@ static bool take_from(struct reader *reader, const struct json *object, struct d
 static bool take_limits(struct reader *reader, const struct json *object,
                         struct document_limits *out)
 {
-    return take_time(object, "not_before", &out->not_before) &&
-           take_time(object, "expires_at", &out->expires_at) && take_from(reader, object, out) &&
+    return take_time(object, "not_before", &out->not_before, NULL) &&
+           take_time(object, "expires_at", &out->expires_at, NULL) &&
+           take_from(reader, object, out) &&
            take_text(reader, object, "grant", DOCUMENT_STRING_MAX, &out->grant);
 }
 
@@ -777,7 +778,7 @@ static bool take_times(struct reader *reader)
     struct document *document = reader->document;
     uint64_t max_stale = DOCUMENT_NO_BOUND;
 
-    if (!take_time(&reader->root, "issued_at", &document->issued_at))
+    if (!take_time(&reader->root, "issued_at", &document->issued_at, &document->issued_micros))
         return false;
     if (!json_get_whole(&reader->root, "max_stale_seconds", JSON_OPTIONAL, DOCUMENT_NO_BOUND - 1,
                         &max_stale)) {

@@ -161,8 +161,9 @@ struct document {
     bool has_apps;
     size_t apps;
     const struct document_app *app;
-    int64_t issued_at;  /* seconds since 1970, or DOCUMENT_NO_TIME */
-    uint32_t max_stale; /* seconds, or DOCUMENT_NO_BOUND */
+    int64_t issued_at;     /* seconds since 1970, or DOCUMENT_NO_TIME */
+    int64_t issued_micros; /* the fraction of issued_at */
+    uint32_t max_stale;    /* seconds, or DOCUMENT_NO_BOUND */
     /* Warnings about values that were left out of the document, and about directories that overlap.
      * If there are more than DOCUMENT_WARNINGS_MAX, one more warning says how many were dropped. */
     size_t warnings;

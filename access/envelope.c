@@ -2,6 +2,7 @@
 #include "access/envelope.h"
 
 #include "access/json.h"
+#include "access/key_blob.h"
 
 #include "base/digest.h"
 #include "common/text.h"
@@ -22,7 +23,8 @@ bool envelope_parse_signers(const char *text, struct signers *out)
         size_t n = strcspn(text, " "), used;
         unsigned char key[64];
         if (signers.n == ENVELOPE_SIGNERS_MAX || n > 64 ||
-            !digest_base64_decode(text, n, key, &used) || used != KEYS_SIGNER_SIZE)
+            !digest_base64_decode(text, n, key, &used) || used != KEYS_SIGNER_SIZE ||
+            key_has_small_order(key))
             return false;
         memcpy(signers.key[signers.n++], key, KEYS_SIGNER_SIZE);
         text += n;

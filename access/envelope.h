@@ -34,7 +34,8 @@ struct signers {
 };
 
 /* Parses the value of signing_key: keys in base64, separated by spaces. Returns false if a word is
- * not a key of KEYS_SIGNER_SIZE bytes, or if there are more than ENVELOPE_SIGNERS_MAX. */
+ * not a key of KEYS_SIGNER_SIZE bytes or anyone can sign for it (key_has_small_order), or if there
+ * are more than ENVELOPE_SIGNERS_MAX. */
 bool envelope_parse_signers(const char *text, struct signers *out);
 
 /*

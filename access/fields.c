@@ -169,9 +169,19 @@ static bool read_utc(const char *text, int64_t *out)
            same.tm_min == parts.tm_min;
 }
 
-bool fields_time(const char *text, int64_t *out)
+/* Reads the digits of a fraction as microseconds. *at leads behind them. */
+static int64_t read_micros(const char **at)
 {
-    int64_t utc, offset = 0;
+    int64_t micros = 0, unit = 100000;
+
+    for (; is_digit(**at); (*at)++, unit /= 10)
+        micros += (**at - '0') * unit;
+    return micros;
+}
+
+bool fields_time(const char *text, int64_t *out, int64_t *micros)
+{
+    int64_t utc, offset = 0, fraction = 0;
 
     if (!has_shape(text, "dddd-dd-ddTdd:dd:dd") || !read_utc(text, &utc))
         return false;
@@ -179,7 +189,7 @@ bool fields_time(const char *text, int64_t *out)
     if (text[0] == '.') {
         if (!is_digit(*++text))
             return false;
-        text += strspn(text, "0123456789");
+        fraction = read_micros(&text);
     }
     if (text[0] == 'Z' || text[0] == 'z') {
         text++;
@@ -191,7 +201,10 @@ bool fields_time(const char *text, int64_t *out)
                  (text[0] == '-' ? -60 : 60);
         text += strlen("+00:00");
     }
-    if (*text == '\0')
-        *out = utc - offset;
-    return *text == '\0';
+    if (*text != '\0')
+        return false;
+    *out = utc - offset;
+    if (micros != NULL)
+        *micros = fraction;
+    return true;
 }

@@ -46,10 +46,10 @@ bool fields_user_id(const char *text);
 bool fields_app(const char *text);
 
 /*
- * Parses an RFC 3339 date-time of the years 1 to 9999 into seconds since 1970. A fraction of a
- * second is dropped, and a leap second is read as the second before it. Returns false, with *out
- * unchanged, for any other text.
+ * Parses an RFC 3339 date-time of the years 1 to 9999 into seconds since 1970; *micros, if not
+ * NULL, is what a fraction adds, in microseconds without the rest. A leap second is read as the
+ * second before it. Returns false, with *out and *micros unchanged, for any other text.
  */
-bool fields_time(const char *text, int64_t *out);
+bool fields_time(const char *text, int64_t *out, int64_t *micros);
 
 #endif

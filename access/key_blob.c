@@ -10,7 +10,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#define ED25519_SIZE    32
+#define FF10            0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff
 #define RSA_BITS_MIN    2048
 #define RSA_BITS_MAX    16384
 #define APPLICATION_MAX 255
@@ -119,13 +119,40 @@ static size_t count_bits(struct key_bytes magnitude)
     return bits;
 }
 
+bool key_has_small_order(const unsigned char point[KEY_ED25519_SIZE])
+{
+    /* The encodings of such points, which may have either sign: y is 0, 1, p - 1, p or p + 1 for an
+     * order of 1, 2 or 4, and one of two values for an order of 8. */
+    static const unsigned char y[][KEY_ED25519_SIZE] = {
+        {0},
+        {1},
+        {0xec, FF10, FF10, FF10, 0x7f},
+        {0xed, FF10, FF10, FF10, 0x7f},
+        {0xee, FF10, FF10, FF10, 0x7f},
+        {0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4,
+         0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6,
+         0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05},
+        {0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b,
+         0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39,
+         0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a},
+    };
+
+    for (size_t i = 0; i < sizeof y / sizeof y[0]; i++)
+        if (memcmp(point, y[i], KEY_ED25519_SIZE - 1) == 0 &&
+            (point[KEY_ED25519_SIZE - 1] & 0x7f) == y[i][KEY_ED25519_SIZE - 1])
+            return true;
+    return false;
+}
+
 static bool read_ed25519(const struct key_type *type, struct key_bytes *rest, const char **why)
 {
     struct key_bytes point;
 
     (void)type;
-    if (!key_blob_take(rest, &point) || point.n != ED25519_SIZE)
+    if (!key_blob_take(rest, &point) || point.n != KEY_ED25519_SIZE)
         return key_fail(why, "the key is malformed: its public part is not one of Ed25519");
+    if (key_has_small_order(point.at))
+        return key_fail(why, "anyone can sign for this key: its point has a small order");
     return true;
 }
 

@@ -34,6 +34,11 @@ bool key_bytes_are(struct key_bytes bytes, const char *text);
 bool key_blob_take(struct key_bytes *rest, struct key_bytes *out);
 bool key_blob_take_number(struct key_bytes *rest, size_t width, uint64_t *out);
 
+/* Whether anyone can sign for an Ed25519 key without a secret, because its point has a small order
+ * (RFC 8032, section 5.1). A placeholder of zeros is one. */
+#define KEY_ED25519_SIZE 32
+bool key_has_small_order(const unsigned char point[KEY_ED25519_SIZE]);
+
 /* A type of key that is accepted. */
 struct key_type;
 

@@ -83,7 +83,8 @@ static bool read_conf(struct cloud_conf *conf, char *why, size_t size)
     }
     if (!envelope_parse_signers(conf->signing_key, &signers)) {
         snprintf(why, size,
-                 "%s: signing_key: not up to four Ed25519 public keys of 32 bytes in base64",
+                 "%s: signing_key: not up to four Ed25519 public keys of 32 bytes in base64, none "
+                 "of a small order",
                  conf_path);
         return false;
     }

@@ -53,7 +53,7 @@ static bool read_until(const char *text, int64_t *until)
         return true;
     if (read_span(text, &span))
         *until = now + span;
-    else if (!fields_time(text, until) || *until <= now) {
+    else if (!fields_time(text, until, NULL) || *until <= now) {
         ctl_say(
             "--until %s: neither a time to come, such as 2027-01-01T00:00:00Z, nor a span, such "
             "as 30m, 2h or 7d",

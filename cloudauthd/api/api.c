@@ -228,6 +228,15 @@ static void take_failure(struct request *request, long status)
         result->retry_after = wait < (curl_off_t)API_RETRY_MAX ? (uint32_t)wait : API_RETRY_MAX;
 }
 
+/* Gives the result the validators of the answer. A document is compared by its ETag alone: it may
+ * change while its Last-Modified, which counts in seconds, stays (RFC 9110, 8.8.2). */
+static void take_validator(struct request *request)
+{
+    request->result.validator = request->transfer.validator;
+    if (!request->polls)
+        request->result.validator.modified[0] = '\0';
+}
+
 static void take_status(struct request *request, long status)
 {
     const struct transfer *transfer = &request->transfer;
@@ -239,12 +248,12 @@ static void take_status(struct request *request, long status)
         result->body = transfer->body == NULL ? "" : transfer->body;
         result->length = transfer->used;
         if (request->redirects == 0)
-            result->validator = transfer->validator;
+            take_validator(request);
     } else if (status == 304 &&
                (request->validator.etag[0] | request->validator.modified[0]) != '\0') {
         result->verdict = API_UNCHANGED;
         request->outcome = API_OUTCOME_UNCHANGED;
-        result->validator = transfer->validator;
+        take_validator(request);
     } else if (status == 404 || status == 410) {
         result->verdict = API_ABSENT;
         request->outcome = API_OUTCOME_ABSENT;
@@ -433,7 +442,9 @@ static void get_http(struct api *api, const char *url, const struct api_request 
     request->waiter = (struct oauth_waiter){.ready = on_token, .arg = request};
     request->validator = *asked->validator;
     request->polls = polls;
-    if (polls)
+    if (!polls)
+        request->validator.modified[0] = '\0'; /* of a file of an earlier version */
+    else
         request->transfer.deadline =
             request->transfer.begun + (int64_t)1000 * api->conf->changes_wait + API_POLL_SLACK_MS;
     if (transfer_set_tls(&request->transfer, api->conf, why, sizeof why)) {

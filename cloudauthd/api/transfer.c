@@ -87,8 +87,8 @@ static bool is_coded(CURL *easy, long status)
            (status == 200 && content != NULL && strcasecmp(content, "identity") != 0);
 }
 
-/* Keeps the validators of the answer. An ETag that cannot be kept leaves none: a document may
- * change while its Last-Modified, which counts in seconds, stays (RFC 9110, 8.8.2). */
+/* Keeps the validators of the answer. An ETag that cannot be kept leaves none: Last-Modified alone
+ * is a weaker one (RFC 9110, 8.8.2). */
 static void keep_validator(CURL *easy, struct validator *out)
 {
     keep_header(easy, "etag", out->etag, sizeof out->etag);

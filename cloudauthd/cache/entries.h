@@ -188,8 +188,8 @@ struct cache_entry {
     int64_t asked_wall; /* time(2) when the last good answer was requested */
     int64_t refresh;    /* cloud_clock_ms() from which a lookup also starts a revalidation of the
                            document that answers it */
-    int64_t issued;     /* issued_at of the last signed document or tombstone that was accepted; a
-                           withheld tombstone is not; 0: none */
+    int64_t issued;     /* issued_at of the last signed document or tombstone that was accepted, in
+                           microseconds since 1970; a withheld tombstone is not; 0: none */
     int64_t signed_at;  /* the document's issued_at, converted to cloud_clock_ms() */
     int64_t sent;       /* cloud_clock_ms() when the last request was sent */
     int64_t sent_wall;  /* time(2) when the last request was sent */

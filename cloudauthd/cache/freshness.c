@@ -60,9 +60,15 @@ bool freshness_is_in_bound(const struct cache_entry *entry, struct freshness_now
 int64_t freshness_usable_until(const struct cache *cache, const struct document *document,
                                int64_t asked_wall)
 {
+    int64_t from = asked_wall;
+
     if (asked_wall == 0) /* STORE_AGE_UNKNOWN */
         return 0;
-    return (is_signed(cache) ? document->issued_at : asked_wall) + freshness_bound(cache, document);
+    /* A signed document may be from the near future; in an outage its bound counts from the request
+     * all the same. */
+    if (is_signed(cache) && document->issued_at < from)
+        from = document->issued_at;
+    return from + freshness_bound(cache, document);
 }
 
 const char *freshness_signature_fault(const struct cache_entry *entry, struct freshness_now now)

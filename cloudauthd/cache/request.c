@@ -32,14 +32,19 @@ static int64_t fresh_ms(const struct cache_entry *entry, enum cache_need need)
     const struct cache *cache = entry->cache;
     int64_t least = INT64_C(1000) * (need == CACHE_KEYS ? cache->setup.conf->keys_fresh
                                                         : cache->setup.conf->account_fresh);
-    int64_t most = CURRENT_MS;
+    int64_t most = CURRENT_MS, bound = INT64_MAX;
 
     if (api_is_file(cache->setup.api) || need == CACHE_NOW)
         return 0;
-    /* Never longer than the outage bound. Otherwise a document that has become unusable in an
-     * outage could be evicted, and would be usable again when it is loaded from the disk. */
-    if (entry->document != NULL && 1000 * freshness_bound(cache, entry->document) < most)
-        most = 1000 * freshness_bound(cache, entry->document);
+    /* For a login never longer than the outage bound. Otherwise a document that has become unusable
+     * in an outage would be usable again when it is loaded from the disk, after an eviction or a
+     * restart. */
+    if (entry->document != NULL)
+        bound = 1000 * freshness_bound(cache, entry->document);
+    if (bound < most)
+        most = bound;
+    if (need == CACHE_KEYS && bound < least)
+        least = bound;
     return least < most && is_current(entry) ? most : least;
 }
 

@@ -20,6 +20,14 @@ static void fail(struct cache_entry *entry, const char *detail)
 
 /* ---- Documents ---- */
 
+/* Returns issued_at as cache_entry.issued has it; 0 if the document has none. */
+static int64_t issued_of(const struct document *document)
+{
+    return document->issued_at == DOCUMENT_NO_TIME
+               ? 0
+               : document->issued_at * 1000000 + document->issued_micros;
+}
+
 /* Whether issued_at of a signed document is acceptable; if not, *problem says why. True if
  * documents are not signed. A stored document may be from the future, since the clock may have been
  * put back: until it is right the document names its account and lets no person in
@@ -33,7 +41,7 @@ static bool check_issued(const struct cache_entry *entry, const struct document 
         return true;
     wrong = envelope_time_fault(document->issued_at,
                                 is_stored ? INT64_MAX - ENVELOPE_FUTURE : (int64_t)time(NULL));
-    if (wrong == NULL && document->issued_at < entry->issued)
+    if (wrong == NULL && issued_of(document) < entry->issued)
         wrong = "issued_at: older than that of the last accepted document";
     if (wrong != NULL)
         snprintf(problem->text, sizeof problem->text, "%s", wrong);
@@ -185,8 +193,8 @@ static void use_document(struct cache_entry *entry, const struct reading *readin
  * not use it. */
 static void note_issued(struct cache_entry *entry, const struct document *document)
 {
-    if (entry->cache->signers.n > 0 && document->issued_at > entry->issued)
-        entry->issued = document->issued_at;
+    if (entry->cache->signers.n > 0 && issued_of(document) > entry->issued)
+        entry->issued = issued_of(document);
 }
 
 /* Whether a tombstone from the API is too old to be believed while the stored document cannot be
@@ -238,7 +246,7 @@ static void take_document(struct cache_entry *entry, struct reading *reading, in
         fail(entry, detail);
         return;
     }
-    issued = document->issued_at;
+    issued = issued_of(document);
     if (document->status == DOCUMENT_DELETED && is_old_tombstone(entry, document, is_stored)) {
         document_free(document);
         fail(entry, "the tombstone is too old, and the stored document cannot be read");

@@ -22,7 +22,7 @@ static const struct statefile_field fields[] = {
     FIELD("clock", NUMBER, clock),
     FIELD("boot", TEXT, boot), /* the boot id and document.asked (split_boot) */
     FIELD("etag", TEXT, document.validator.etag),
-    FIELD("modified", TEXT, document.validator.modified),
+    FIELD("modified", TEXT, document.validator.modified), /* of an earlier version, not used */
     FIELD("length", NUMBER, document.length),
     {0},
 };

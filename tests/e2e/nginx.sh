@@ -125,15 +125,13 @@ test_token() {
     fails grep -qF "$TOKEN" "$API_LOG" /var/log/nginx/error.log
 }
 
-# each validator gets 304 and no body, until the document changes
+# its ETag gets 304 and no body, until the document changes
 test_validators() {
-    local etag modified
+    local etag
     ask "$STAGING"
-    etag=$(header etag) modified=$(header last-modified)
+    etag=$(header etag)
     contains "$etag" '^"'
     same '304  HTTP/2' "$(ask -H "If-None-Match: $etag" "$STAGING")"
-    same '304  HTTP/2' "$(ask -H "If-Modified-Since: $modified" "$STAGING")"
-    same '304  HTTP/2' "$(ask -H "If-None-Match: $etag" -H "If-Modified-Since: $modified" "$STAGING")"
     document abcdefghij staging '.message = "new"'
     same '200 application/json HTTP/2' "$(ask -H "If-None-Match: $etag" "$STAGING")"
     same new "$(jq -r .message /root/body)"

@@ -264,7 +264,19 @@ test_proxy_environment() {
     same '' "$(cat "$PROXY_LOG")"
 }
 
-# an ETag that is too long to be kept is not replaced by Last-Modified, which stays where a document changes within a second
+# Last-Modified, which stays where a document changes within a second, is not used: without ETag, nor with one too long
+test_no_etag() {
+    local document=$ACCESS/abcdefghij/production.json
+    touch -d '2026-01-01 00:00:00' "$document"
+    serve api 'etag off;'
+    by_https
+    enters alice abcdefghij
+    document abcdefghij production '.users |= map(select(.username != "alice"))'
+    touch -d '2026-01-01 00:00:00' "$document"
+    refused alice abcdefghij
+}
+
+# an ETag that is too long to be kept is not replaced by Last-Modified
 test_long_etag() {
     local document=$ACCESS/abcdefghij/production.json
     touch -d '2026-01-01 00:00:00' "$document"

@@ -138,7 +138,7 @@ static void check_link(const char *href)
     else
         require(why[0] != '\0');
     require(!envelope_parse_signers(href, &signers) || signers.n <= ENVELOPE_SIGNERS_MAX);
-    (void)fields_time(href, &issued);
+    (void)fields_time(href, &issued, NULL);
     require((envelope_time_fault(issued, 1790000000) == NULL) ==
             (issued != DOCUMENT_NO_TIME && issued <= 1790000000 + ENVELOPE_FUTURE));
     check_follow(FIRST, href);

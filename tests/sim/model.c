@@ -903,6 +903,14 @@ int model_line(int version, enum kind kind)
     return kind != SFTP_KIND && version % 3 == 0;
 }
 
+/* For how long the answer lets persons in without another one. */
+static int64_t fresh_for(const struct good *good)
+{
+    int64_t fresh = SECOND * world->settings.keys_fresh, bound = bound_of(good->version);
+
+    return bound < fresh ? bound : fresh;
+}
+
 /* Why the answer must not let the login in; or NULL. */
 static const char *fault_of(const struct good *good, const struct person_login *login)
 {
@@ -910,7 +918,7 @@ static const char *fault_of(const struct good *good, const struct person_login *
     /* When the question came: a thread may stand still before the daemon answers it. */
     bool fresh = good->came >= login->asked ||
                  (good->boots == world->boots ? login->asked - good->lived : age_of(good)) <=
-                     SECOND * world->settings.keys_fresh + SECOND;
+                     fresh_for(good) + SECOND;
     int64_t since = e->named_after > e->whole_after ? e->named_after : e->whole_after;
     bool named = since > good->lived && login->asked > e->named;
     /* A login waits for a slow API where the feed has named the environment, but not for all. */

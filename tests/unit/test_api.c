@@ -207,6 +207,9 @@ static void serve(int fd, const char *request)
     if (strcmp(what, "echo") == 0)
         send_back(fd, request, (const char *[]){"Authorization: ", "If-None-Match: "},
                   "ETag: \"v1\"\r\nLast-Modified: yesterday\r\n");
+    else if (strcmp(what, "modified") == 0)
+        send_back(fd, request, (const char *[]){"If-None-Match: ", "If-Modified-Since: "},
+                  "Last-Modified: yesterday\r\n");
     else if (strcmp(what, "wants") == 0)
         send_back(fd, request, (const char *[]){"Prefer: ", "Cache-Control: "}, "");
     else if (strcmp(what, "silence") == 0)
@@ -389,7 +392,7 @@ static void test_document(void **state)
     assert_int_equal(got.verdict, API_DOCUMENT);
     assert_string_equal(text, "|");
     assert_string_equal(got.validator.etag, "\"v1\"");
-    assert_string_equal(got.validator.modified, "yesterday");
+    assert_string_equal(got.validator.modified, "");
     get_with("echo", "\"v0\"");
     assert_string_equal(text, "|\"v0\"");
     get_with("unchanged", "\"v0\"");
@@ -568,16 +571,31 @@ static void test_silence(void **state)
 
 static void poll_with(const char *what)
 {
-    static const struct validator none;
+    static const struct validator before = {"", "before"};
 
     api_free(api);
     loop_free(loop);
     start_client();
     snprintf(conf.changes_url, sizeof conf.changes_url, "http://127.0.0.1:%u/changes/%s",
              (unsigned)port, what);
-    api_poll(api, conf.changes_url, &none, on_done, NULL);
+    api_poll(api, conf.changes_url, &before, on_done, NULL);
     assert_true(loop_run(loop));
     assert_int_equal(answers, 1);
+}
+
+/* A document is compared by its ETag alone, a page of the feed by Last-Modified, too. */
+static void test_last_modified(void **state)
+{
+    static const struct validator before = {"", "before"};
+
+    (void)state;
+    api_get(api, &(struct api_request){"abcdefghij", "modified", &before, on_done, NULL});
+    assert_true(loop_run(loop));
+    assert_string_equal(text, "|");
+    assert_string_equal(got.validator.modified, "");
+    poll_with("modified");
+    assert_string_equal(text, "|before");
+    assert_string_equal(got.validator.modified, "yesterday");
 }
 
 /* A poll says how long it may take, is not counted among the requests for documents, and has a
@@ -874,6 +892,7 @@ int main(void)
         TEST(test_exchange),
         TEST(test_nobody_there),
         TEST(test_silence),
+        TEST(test_last_modified),
         TEST(test_poll),
         TEST(test_changed_before_redirect),
         TEST(test_changed_before_answer),

@@ -2360,6 +2360,25 @@ static void assert_names_only(void)
     assert_int_equal(client.age, CACHE_AGE_UNKNOWN);
 }
 
+/* A restart forgets that the API fails. It does not make a document usable that is past its bound,
+ * however long documents are fresh. */
+static void test_bound_after_restart(void **state)
+{
+    struct client client;
+
+    (void)state;
+    conf.keys_fresh = 3600;
+    conf.max_stale = 60;
+    keep_documents();
+    keep_named("staging");
+    fake_ms += 60000;
+    fake_time += 60;
+    ask(&client, CACHE_KEYS);
+    assert_int_equal(client.answers, 0);
+    api_says(API_OUTAGE, "");
+    assert_told(&client, CACHE_UNAVAILABLE);
+}
+
 /* A stored document whose age is not known names its account for the whole outage, and lets no
  * person in until the API confirms it, however slow the API is. */
 static void test_age_unknown(void **state)
@@ -3290,6 +3309,44 @@ static void test_signed(void **state)
     told_by(issued(0), CACHE_DOCUMENT); /* answered at once, and the probe brings it */
     assert_false(told_at_once(CACHE_KEYS, CACHE_DOCUMENT).stale);
     assert_false(told_by(issued(300), CACHE_DOCUMENT).stale);
+    EVP_PKEY_free(signer);
+}
+
+#define ISSUED(micros) ",\"issued_at\":\"2027-01-15T08:00:00." micros "Z\""
+
+/* Of two documents of one second the order counts, too, for one that is deleted as well. */
+static void test_signed_in_one_second(void **state)
+{
+    char tombstone[256], envelope[4096];
+    struct client client;
+
+    (void)state;
+    fake_time = 1800000000;
+    use_signatures();
+    told_by(ISSUED("9"), CACHE_DOCUMENT);
+    assert_true(told_by(ISSUED("899999"), CACHE_DOCUMENT).stale);
+    told_by(ISSUED("9"), CACHE_DOCUMENT);
+    assert_false(told_by(ISSUED("900001"), CACHE_DOCUMENT).stale);
+    snprintf(tombstone, sizeof tombstone, NAMED_TOMBSTONE, "staging", ISSUED("900002"));
+    sign(PAYLOAD_TYPE, tombstone, tombstone, envelope, sizeof envelope);
+    fake_ms += 61000;
+    ask(&client, CACHE_KEYS);
+    api_says_bytes(envelope);
+    assert_told(&client, CACHE_ABSENT);
+    told_by(ISSUED("900001"), CACHE_UNAVAILABLE);
+    EVP_PKEY_free(signer);
+}
+
+/* In an outage the bound of a document counts from its request, though it is from the future. */
+static void test_signed_until(void **state)
+{
+    struct told told = {0};
+
+    (void)state;
+    use_signatures();
+    cache_subscribe(cache, take_news, &told);
+    told_by(issued(300), CACHE_DOCUMENT);
+    assert_int_equal(told.until, fake_time + conf.max_stale);
     EVP_PKEY_free(signer);
 }
 
@@ -4300,6 +4357,7 @@ static const struct CMUnitTest tests[] = {
     TEST(test_not_restored),
     TEST(test_unusable_told),
     TEST(test_age_unknown),
+    TEST(test_bound_after_restart),
     TEST(test_load_fails),
     TEST(test_load_fails_and_the_api_answers),
     TEST(test_read_first),
@@ -4353,6 +4411,8 @@ static const struct CMUnitTest tests[] = {
     TEST(test_prefetch_failing),
     TEST(test_prefetch_many_failing),
     TEST(test_signed),
+    TEST(test_signed_in_one_second),
+    TEST(test_signed_until),
     TEST(test_signed_behind_many),
     TEST(test_signed_times),
     TEST(test_signed_age),

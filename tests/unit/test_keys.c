@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "access/envelope.h"
 #include "access/keys.h"
 #include "tests/unit/sample_keys.h"
 #include "tests/unit/support.h"
@@ -281,6 +282,53 @@ static void test_base64(void **state)
         one.text[length - 1] = '\0';
         refuse("sk-ssh-ed25519@openssh.com", one.text, "base64");
     }
+}
+
+/* Keys for which anyone can sign, with either sign of the point. */
+static void test_small_order(void **state)
+{
+    static const char *const points[] = {
+        "\x00",
+        "\x01",
+        "\xec",
+        "\xed",
+        "\xee",
+        "\x26\xe8\x95\x8f\xc2\xb2\x27\xb0\x45\xc3\xf4\x89\xf2\xef\x98\xf0"
+        "\xd5\xdf\xac\x05\xd3\xc6\x33\x39\xb1\x38\x02\x88\x6d\x53\xfc\x05",
+        "\xc7\x17\x6a\x70\x3d\x4d\xd8\x4f\xba\x3c\x0b\x76\x0d\x10\x67\x0f"
+        "\x2a\x20\x53\xfa\x2c\x39\xcc\xc6\x4e\xc7\xfd\x77\x92\xac\x03\x7a",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof points / sizeof points[0]; i++)
+        for (unsigned sign = 0; sign <= 0x80; sign += 0x80) {
+            unsigned char point[32];
+            struct blob blob = {.n = 0};
+            if (i >= 5)
+                memcpy(point, points[i], sizeof point);
+            else
+                memset(point, i < 2 ? 0 : 0xff, sizeof point);
+            point[0] = (unsigned char)points[i][0];
+            point[31] = (unsigned char)((point[31] & 0x7f) | sign);
+            add_text(&blob, "ssh-ed25519");
+            add(&blob, point, sizeof point);
+            refuse_blob("ssh-ed25519", &blob, "small order");
+            point[1] ^= 1;
+            blob.n = 0;
+            add_text(&blob, "ssh-ed25519");
+            add(&blob, point, sizeof point);
+            accept_blob("ssh-ed25519", &blob);
+        }
+}
+
+/* Nor is a placeholder a key that signs documents. */
+static void test_signer_of_zeros(void **state)
+{
+    struct signers signers;
+
+    (void)state;
+    assert_false(envelope_parse_signers("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", &signers));
+    assert_true(envelope_parse_signers("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAgA=", &signers));
 }
 
 static void test_security_keys(void **state)
@@ -575,13 +623,14 @@ static void test_no_memory_to_verify(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_real_keys),   cmocka_unit_test(test_refused_kinds),
-        cmocka_unit_test(test_truncated),   cmocka_unit_test(test_type_inside_differs),
-        cmocka_unit_test(test_extra_bytes), cmocka_unit_test(test_lengths),
-        cmocka_unit_test(test_base64),      cmocka_unit_test(test_security_keys),
-        cmocka_unit_test(test_points),      cmocka_unit_test(test_rsa_numbers),
-        cmocka_unit_test(test_pasted),      cmocka_unit_test(test_lines),
-        cmocka_unit_test(test_no_memory),   cmocka_unit_test(test_no_memory_to_verify),
+        cmocka_unit_test(test_real_keys),       cmocka_unit_test(test_refused_kinds),
+        cmocka_unit_test(test_truncated),       cmocka_unit_test(test_type_inside_differs),
+        cmocka_unit_test(test_extra_bytes),     cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_base64),          cmocka_unit_test(test_small_order),
+        cmocka_unit_test(test_signer_of_zeros), cmocka_unit_test(test_security_keys),
+        cmocka_unit_test(test_points),          cmocka_unit_test(test_rsa_numbers),
+        cmocka_unit_test(test_pasted),          cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_no_memory),       cmocka_unit_test(test_no_memory_to_verify),
     };
 
     if (CRYPTO_set_mem_functions(allocate, reallocate, release) != 1)

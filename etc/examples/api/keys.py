@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keys, certificates and signatures for api.py, by OpenSSH's and OpenSSL's own programs."""
-import base64, contextlib, hashlib, json, pathlib, subprocess, tempfile, threading, time
+import base64, contextlib, datetime, hashlib, json, pathlib, subprocess, tempfile, threading, time
 
 from web import Problem
 
@@ -50,7 +50,7 @@ def fingerprint(value):
 
 def sign(key, document):
     """An envelope: docs/signing.md."""
-    payload = json.dumps(document | {"issued_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}).encode()
+    payload = json.dumps(document | {"issued_at": f"{datetime.datetime.utcnow().isoformat()}Z"}).encode()
     with tempfile.NamedTemporaryFile(buffering=0) as text:
         text.write(b"DSSEv1 %d %s %d %s" % (len(SIGNED_TYPE), SIGNED_TYPE.encode(), len(payload), payload))
         signature = run("openssl", "pkeyutl", "-sign", "-inkey", key, "-rawin", "-in", text.name)
