@@ -50,11 +50,15 @@ static void add_expiry(struct cloud_text *text, int64_t seconds)
     cloud_text_add_all(text, ",expiry-time=\"", stamp, "\"");
 }
 
-static void add_grants(struct cloud_text *text, const struct document_forwarding *forwarding,
-                       const struct cloud_name *name)
+/* An account whose shell is nologin has tunnels only. The shell does not keep sFTP away where it
+ * runs within sshd (`Subsystem sftp internal-sftp`), so the line does. */
+static void add_grants(struct cloud_text *text, const struct document *document,
+                       const struct document_forwarding *forwarding, const struct cloud_name *name)
 {
     if (name->kind == CLOUD_SFTP)
         return;
+    if (strcmp(document->shell, POLICY_NOLOGIN) == 0)
+        cloud_text_add(text, ",command=\"" POLICY_NOLOGIN "\"");
     cloud_text_add(text, ",pty");
     if (forwarding->agent)
         cloud_text_add(text, ",agent-forwarding");
@@ -126,7 +130,7 @@ static void add_line(struct cloud_text *text, const struct document *document,
                      const struct policy_visit *visit)
 {
     add_from(text, key);
-    add_grants(text, forwarding_of(document, name), name);
+    add_grants(text, document, forwarding_of(document, name), name);
     if (policy_ends(key, NULL) != 0)
         add_expiry(text, policy_ends(key, NULL));
     add_key(text, key, visit);
@@ -196,6 +200,6 @@ bool key_line_grants(const struct document *document, const struct cloud_name *n
     sort_list(&forwarding.local, forwarding.locals, local);
     sort_list(&forwarding.remote, forwarding.remotes, remote);
     cloud_text_start(&text, grants, sizeof grants);
-    add_grants(&text, &forwarding, name);
+    add_grants(&text, document, &forwarding, name);
     return !text.cut && digest_sha256(grants, text.used, out);
 }

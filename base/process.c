@@ -17,12 +17,11 @@
 
 /*
  * visit_newest visits the pids around the one that was assigned last, in rounds: at most
- * NEWEST_BEFORE below it in the first round and NEWEST_AGAIN in each further one, and NEWEST_AFTER
- * above it, which may have been assigned meanwhile. It starts NEWEST_UNSEEN pids before the first
- * pid to visit, because /proc may not have shown those yet. There are at most NEWEST_TIMES rounds.
+ * NEWEST_BEFORE below it, and NEWEST_AFTER above it, which may have been assigned meanwhile. A pid
+ * without a process costs a microsecond. It starts NEWEST_UNSEEN pids before the first pid to
+ * visit, because /proc may not have shown those yet. There are at most NEWEST_TIMES rounds.
  */
-#define NEWEST_BEFORE 256
-#define NEWEST_AGAIN  32
+#define NEWEST_BEFORE 8192
 #define NEWEST_AFTER  24
 #define NEWEST_TIMES  8
 #define NEWEST_UNSEEN 8
@@ -315,23 +314,24 @@ static pid_t newest_pid(void)
  * been missed, and the function returns. It also returns after NEWEST_TIMES rounds, because
  * processes may fork all the time. A single process that forks and exits all the time is still
  * visited: its pid is always one of the newest, and it keeps each pid for longer than a visit
- * takes. False if a process cannot be looked at now.
+ * takes. False if a process cannot be looked at now, or may have a pid that was left out.
  */
 static bool visit_newest(pid_t last, process_visitor *visit, void *arg)
 {
-    pid_t most = NEWEST_BEFORE;
     bool ok = true;
 
     for (int i = 0; i < NEWEST_TIMES; i++) {
         pid_t newest = newest_pid(), first = last - NEWEST_UNSEEN;
         if (newest == 0 || (i > 0 && newest == last))
             return ok && (newest != 0 || !process_is_unknown(errno));
-        if (first > newest || first < newest - most) /* pids wrapped around, or too many */
-            first = newest - most;
+        if (first > newest ||
+            first < newest - NEWEST_BEFORE) { /* pids wrapped around, or too many */
+            first = newest - NEWEST_BEFORE;
+            ok = false;
+        }
         for (pid_t pid = first; pid <= newest + NEWEST_AFTER; pid++)
             ok &= visit_pid(pid, visit, arg);
         last = newest;
-        most = NEWEST_AGAIN;
     }
     return ok;
 }

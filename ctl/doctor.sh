@@ -267,6 +267,7 @@ permituserenvironment|no|no
 permittunnel|no|no
 x11forwarding|no|no
 allowstreamlocalforwarding|no|no
+gatewayports|no|
 chrootdirectory|none|/srv/sftp
 forcecommand|none|internal-sftp -l INFO -f AUTHPRIV -P symlink,hardlink,expand-path,home-directory,users-groups-by-id
 disableforwarding||yes'

@@ -3,7 +3,6 @@
 
 #include "base/fatal.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 bool survey_owns(uint32_t audit, uint32_t uid, const struct process_ids *ids)
@@ -12,6 +11,7 @@ bool survey_owns(uint32_t audit, uint32_t uid, const struct process_ids *ids)
            (process_has_uid(ids, uid) || ids->uid[0] != 0);
 }
 
+/* A process counts even if it has ended meanwhile, because a child may go on in its place. */
 static void meet(void *arg, const struct process_met *met)
 {
     struct survey *survey = arg;
@@ -20,7 +20,7 @@ static void meet(void *arg, const struct process_met *met)
     for (size_t i = 0; i < survey->n; i++) {
         struct survey_item *item = &survey->item[i];
         if (!item->lives && survey_owns(item->audit, item->uid, &met->ids))
-            item->lives = process_look(met->pid, &info) ? !info.zombie : process_is_unknown(errno);
+            item->lives = !(process_look(met->pid, &info) && info.zombie);
     }
 }
 
@@ -33,7 +33,7 @@ static bool all_live(const struct survey *survey)
     return i == survey->n;
 }
 
-/* Runs in the worker. If /proc cannot be read, all sessions count as alive. */
+/* Runs in the worker. If a process may have been missed, all sessions count as alive. */
 static void run(struct work *work)
 {
     struct survey *survey = (struct survey *)work;

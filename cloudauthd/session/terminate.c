@@ -404,7 +404,7 @@ static void note_survivor(void *arg, const struct process_met *met)
             session->survivor = true;
 }
 
-/* False if a process could not be looked at. */
+/* False if a process may have been missed. */
 static bool visit_again(struct round *round, process_visitor *visit, unsigned most)
 {
     int64_t until = cloud_clock_ms() + CHASE_MS;

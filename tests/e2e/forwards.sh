@@ -179,6 +179,13 @@ test_local_without_shell() {
     converses_with_database
     converses_with_redis
     tunnel_end
+    # Nor does sFTP reach a file where sshd needs no shell for it.
+    trap 'cp /root/sshd_config /etc/ssh/sshd_config; sshd_stop; sshd_start' EXIT
+    cp /etc/ssh/sshd_config /root/sshd_config
+    sed -i 's/^Subsystem.*/Subsystem sftp internal-sftp/' /etc/ssh/sshd_config
+    sshd_stop
+    sshd_start
+    fails sftp_batch alice abcdefghij <<<'ls /etc'
 }
 
 # ssh -L together with a command in the same connection
@@ -292,6 +299,17 @@ test_remote_not_listed() {
     lists $DATABASE localhost:9000
     no_listener abcdefghij 9001 localhost:9001 0 '*:9000' 127.0.0.2:9000
     says 'forwarding failed' tunnel alice abcdefghij -R 9001
+}
+
+# ssh -R: on the loopback addresses alone, where the host has GatewayPorts
+test_remote_gateway() {
+    trap 'rm -f /etc/ssh/sshd_config.d/50-gateway.conf; sshd_stop; sshd_start; tunnel_end' EXIT
+    echo 'GatewayPorts yes' >/etc/ssh/sshd_config.d/50-gateway.conf
+    sshd_stop
+    sshd_start
+    lists "" localhost:9000
+    tunnel alice abcdefghij -R "9000:$REDIS"
+    same '127.0.0.1:9000 [::1]:9000' "$(ss -Hltn 'sport = :9000' | awk '{print $4}' | sort | xargs)"
 }
 
 # ssh -R: none, where only destinations for -L are listed

@@ -374,6 +374,11 @@ static void test_key_lines(void **state)
                         "restrict,pty,port-forwarding,permitopen=\"none:1\","
                         "permitlisten=\"localhost:9000\"" KEY_PART);
     document.forwarding = (struct document_forwarding){0};
+    document.shell = "/usr/sbin/nologin";
+    assert_string_equal(line_for("abcdefghij_stg"),
+                        "restrict,command=\"/usr/sbin/nologin\",pty" KEY_PART);
+    assert_string_equal(line_for("abcdefghij_stg_sftp"), "restrict" KEY_PART);
+    document.shell = "/bin/bash";
     keys[0].limits.expires_at = 1893456000; /* 2030-01-01 */
     assert_string_equal(line_for("abcdefghij_stg"),
                         "restrict,pty,expiry-time=\"20300101000000Z\"" KEY_PART);

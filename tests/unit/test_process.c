@@ -436,6 +436,57 @@ static void test_storm(void **state)
     assert_in_range(end_storm(&storm), 2, 1000);
 }
 
+/* Assigns so many pids when it meets the first process; that of a child that lives is the first of
+ * them. */
+struct flood {
+    unsigned pids;
+    pid_t child;
+    bool met;
+};
+
+static void flood_met(void *arg, const struct process_met *met)
+{
+    struct flood *flood = arg;
+
+    flood->met |= met->pid == flood->child;
+    for (; flood->pids > 0; flood->pids--) {
+        pid_t pid = flood->child == 0 ? fork() : vfork();
+        assert_true(pid >= 0);
+        if (pid == 0 && flood->child == 0) {
+            alarm(120); /* it ends, whatever becomes of the test */
+            wait_for_ever();
+        } else if (pid == 0)
+            _exit(0);
+        if (flood->child == 0)
+            flood->child = pid;
+        else
+            assert_int_equal(waitpid(pid, NULL, 0), pid);
+    }
+}
+
+static bool visits_in_flood(unsigned pids, bool *met)
+{
+    struct flood flood = {.pids = pids};
+    bool complete = process_visit(flood_met, &flood);
+
+    assert_int_equal(kill(flood.child, SIGKILL), 0);
+    assert_int_equal(waitpid(flood.child, NULL, 0), flood.child);
+    *met = flood.met;
+    return complete;
+}
+
+/* A process is met also where others get thousands of pids meanwhile. If they are more, the walk
+ * says that it is not complete. */
+static void test_flood(void **state)
+{
+    bool met;
+
+    (void)state;
+    assert_true(visits_in_flood(2000, &met));
+    assert_true(met);
+    assert_false(visits_in_flood(10000, &met));
+}
+
 static void test_boot(void **state)
 {
     char boot[PROCESS_BOOT_SIZE];
@@ -756,6 +807,7 @@ int main(void)
         cmocka_unit_test(test_visit),
         cmocka_unit_test(test_visit_hopping),
         cmocka_unit_test(test_storm),
+        cmocka_unit_test(test_flood),
         cmocka_unit_test(test_boot),
         cmocka_unit_test(test_no_descriptors),
         cmocka_unit_test(test_no_descriptors_later),
