@@ -29,10 +29,10 @@ bool key_line_write(const struct document *document, const struct cloud_name *na
 
 /*
  * Writes a digest of what the lines of a granted key permit under that login name: commands and
- * sFTP, a terminal, the agent and the forwards, which are the same for all users and keys. The order of the document's
- * lists does not count. The other options are not in it, because policy_login judges again what
- * they say: from, expiry-time, the principal and verify-required. False if that is not possible:
- * OpenSSL fails, or no line could hold the forwards.
+ * sFTP, a terminal, the agent and the forwards, which are the same for all users and keys. The
+ * order of the document's lists does not count. The other options are not in it, because
+ * policy_login judges again what they say: from, expiry-time, the principal and verify-required.
+ * False if that is not possible: OpenSSL fails, or no line could hold the forwards.
  */
 bool key_line_grants(const struct document *document, const struct cloud_name *name,
                      unsigned char out[DIGEST_SIZE]);

@@ -87,19 +87,19 @@ static const struct rule {
      "systemctl reload cloudauthd  # when the file is correct"},
     {"documents_files", "written", HEALTH_CRITICAL, "disk",
      "a document cannot be written: a restart would not find it, or a removal would come back",
-     "df /var/lib/cloudauth; journalctl -t cloudauthd -g 'store: document' -n 5"},
+     "df /var/lib/cloudauth; journalctl -u cloudauthd -g 'store: document' -n 5"},
     {"sessions_files", "written", HEALTH_CRITICAL, "disk",
      "the last file of a session could not be written: no session opens without one",
-     "df /run; journalctl -t cloudauthd -g 'cannot be written' -n 5"},
+     "df /run; journalctl -u cloudauthd -g 'cannot be written' -n 5"},
     {"bindings_file", "whole", HEALTH_DEGRADED, "ids",
      "/var/lib/cloudauth/owners has damaged lines: bindings or releases in them are not known",
-     "journalctl -t cloudauthd -g 'owners: line' -n 1  # docs/outages.md, \"Bindings that were "
+     "journalctl -u cloudauthd -g 'owners: line' -n 1  # docs/outages.md, \"Bindings that were "
      "lost\""},
     {"token_error", "", HEALTH_DEGRADED, "api", "no access token can be had",
-     "journalctl -t cloudauthd -g 'token endpoint' -n 5"},
+     "journalctl -u cloudauthd -g 'token endpoint' -n 5"},
     {"snapshot_file", "written", HEALTH_DEGRADED, "snapshot",
      "accounts.snapshot cannot be written: every lookup asks cloudauthd",
-     "df /var/lib/cloudauth; journalctl -t cloudauthd -g snapshot -n 5"},
+     "df /var/lib/cloudauth; journalctl -u cloudauthd -g snapshot -n 5"},
     {"denials_file", "whole", HEALTH_CRITICAL, "denials",
      "the list of denials is damaged: every cloud account is refused",
      "cloudauthctl undeny --all  # begins a new list; then deny again who must stay out"},
@@ -181,7 +181,7 @@ static void judge_feed(struct health *health)
     if (strcmp(health_value(health, "feed"), "not-live") == 0 &&
         health_number(health, "feed_since_age") >= FEED_GRACE)
         find(health, HEALTH_DEGRADED, "feed",
-             "journalctl -t cloudauthd -g 'change feed' -n 5  # look at changes_url",
+             "journalctl -u cloudauthd -g 'change feed' -n 5  # look at changes_url",
              "the change feed is not live, changes are seen as without it: %.500s",
              health_value(health, "feed_error"));
 }

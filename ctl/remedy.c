@@ -54,7 +54,7 @@ static const struct {
     find_word *find;
 } api_remedies[] = {
     {"the token endpoint",
-     "journalctl -t cloudauthd -g 'token endpoint' -n 5  # look at token_url, its credential and "
+     "journalctl -u cloudauthd -g 'token endpoint' -n 5  # look at token_url, its credential and "
      "the token endpoint",
      NULL},
     {"local issuer certificate", EDIT CA, NULL},
@@ -83,7 +83,7 @@ static const struct {
     {"the directory is empty", DIRECTORY, find_directory},
     {"absent, but so many environments are", "cloudauthctl confirm-absences  # lists them", NULL},
     {"refuses this host's credential",
-     "journalctl -t cloudauthd -g ALARM -n 5  # renew the credential with the project API", NULL},
+     "journalctl -u cloudauthd -g ALARM -n 5  # renew the credential with the project API", NULL},
     {"connect to server", EDIT "start the project API, or correct the host and port in access_url",
      NULL},
     {"timed out", "# look at the network between this host and the project API", NULL},

@@ -305,22 +305,27 @@ bool transfer_add_header(struct transfer *transfer, const char *name, const char
     return true;
 }
 
-/* Whether only root can create or replace files in the directory of an absolute path. */
-static bool is_in_root_directory(const char *path)
+/* Whether only root can change what the absolute path leads to: each directory above belongs to
+ * root, no other user can write to it, and it is no link. */
+static bool is_below_root_directories(const char *path)
 {
-    struct stat directory;
     char above[CLOUD_PATH_SIZE];
-    const char *slash = strrchr(path, '/');
+    struct stat directory;
 
-    if (slash == NULL ||
-        snprintf(above, sizeof above, "%.*s/", (int)(slash - path), path) >= (int)sizeof above)
+    if (snprintf(above, sizeof above, "%s", path) >= (int)sizeof above)
         return false;
-    return stat(above, &directory) == 0 && directory.st_uid == 0 &&
-           (directory.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+    for (char *slash = strrchr(above, '/'); slash != NULL; slash = strrchr(above, '/')) {
+        slash[slash == above] = '\0';
+        if (lstat(above, &directory) != 0 || !S_ISDIR(directory.st_mode) || directory.st_uid != 0 ||
+            (directory.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+            return false;
+        *slash = '\0';
+    }
+    return path[0] == '/';
 }
 
 /* Sends plain http through api_socket, if that is set. Root or the daemon's user must own the
- * socket, in a directory to which only root can write: otherwise another user could answer in the
+ * socket, below directories that only root can change: otherwise another user could answer in the
  * API's place and receive the credential. False if this is not so, or memory is short. */
 static bool set_socket(struct transfer *transfer, const struct cloud_conf *conf)
 {
@@ -330,7 +335,7 @@ static bool set_socket(struct transfer *transfer, const struct cloud_conf *conf)
         return true;
     return lstat(conf->api_socket, &file) == 0 && S_ISSOCK(file.st_mode) &&
            (file.st_uid == 0 || file.st_uid == geteuid()) &&
-           is_in_root_directory(conf->api_socket) &&
+           is_below_root_directories(conf->api_socket) &&
            curl_easy_setopt(transfer->easy, CURLOPT_UNIX_SOCKET_PATH, conf->api_socket) == CURLE_OK;
 }
 
@@ -358,11 +363,10 @@ bool transfer_launch(struct transfer *transfer, const struct cloud_conf *conf, s
         return false;
     }
     if (!set_socket(transfer, conf)) {
-        snprintf(
-            why, size,
-            "%s is not a socket of root or of the daemon's user, in a directory that only root can "
-            "write to",
-            conf->api_socket);
+        snprintf(why, size,
+                 "%s is not a socket of root or of the daemon's user, below directories that root "
+                 "alone can write to, and no link",
+                 conf->api_socket);
         return false;
     }
     if (transfer->was_sent && !renew_handle(transfer)) {

@@ -120,8 +120,8 @@ int64_t freshness_bound(const struct cache *cache, const struct document *docume
 bool freshness_is_in_bound(const struct cache_entry *entry, struct freshness_now now);
 
 /* Returns when the outage bound of a document ends, counted from asked_wall, when it was requested,
- * or from its issued_at if documents are signed and that is earlier. Both times are in seconds since
- * 1970. 0 if asked_wall is 0: the age of the document is not known. */
+ * or from its issued_at if documents are signed and that is earlier. Both times are in seconds
+ * since 1970. 0 if asked_wall is 0: the age of the document is not known. */
 int64_t freshness_usable_until(const struct cache *cache, const struct document *document,
                                int64_t asked_wall);
 

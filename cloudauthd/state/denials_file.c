@@ -105,6 +105,8 @@ struct job {
     struct denials_file *owner;
     char *bytes;
     size_t size;
+    char *back; /* of a removal: the file of the list in force */
+    size_t back_size;
     denials_done *done;
     void *arg;
 };
@@ -123,12 +125,16 @@ static char *make_file(const struct denial_list *list, size_t *size)
     return file;
 }
 
-/* Writes the file. Runs in the worker. */
+/* Writes the file. Runs in the worker. A write may fail when the file has its name already. After a
+ * removal the denial is in force on, so the former list is written back: otherwise the denial would
+ * end at the next start. */
 static void run_job(struct work *work)
 {
     const struct job *job = (const struct job *)work;
 
     work->failed = statefile_write(job->owner->directory, FILE_NAME, job->bytes, job->size);
+    if (work->failed != 0 && job->back != NULL)
+        (void)statefile_write(job->owner->directory, FILE_NAME, job->back, job->back_size);
 }
 
 /* Finishes a write in the main thread: if the write has succeeded, a removal takes effect now
@@ -155,6 +161,7 @@ static void finish_job(struct work *work)
     file->is_busy = false;
     job->done(job->arg, work->failed == 0 ? NULL : problem);
     free(job->bytes);
+    free(job->back);
     free(job);
 }
 
@@ -164,6 +171,8 @@ static void start_write(struct denials_file *file, const struct denial_list *lis
     struct job *job = xcalloc(1, sizeof *job);
 
     job->bytes = make_file(list, &job->size);
+    if (file->next != NULL && !file->denials.damaged)
+        job->back = make_file(file->denials.list, &job->back_size);
     job->work = (struct work){.run = run_job, .finish = finish_job};
     job->owner = file;
     job->done = change->done;

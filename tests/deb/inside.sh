@@ -723,7 +723,7 @@ test_transfers() {
 
 transferred() { journalctl --no-pager -o cat -t internal-sftp | grep 'close "/pub/file" bytes read 0 written 5'; }
 
-logged() { journalctl --no-pager -o cat -t cloudauthd | tee /root/journal | grep "$1"; }
+logged() { journalctl --no-pager -o cat -u cloudauthd | tee /root/journal | grep "$1"; }
 
 # Services of an account start at boot, and who may enter enters.
 test_rebooted() {

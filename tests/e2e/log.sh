@@ -114,14 +114,16 @@ journal_stop() {
     syslog_start
 }
 
-# documented COMMAND: docs/operations.md has it. Prints what it says of LOGIN abcdefghij_stg.
+# documented COMMAND: docs/operations.md has it. Prints what it says of LOGIN abcdefghij_stg. Nothing here is a unit:
+# tests/deb/inside.sh (logged) runs one of them as it is.
 documented() {
     local row=${1//|/\\|}
     grep -qF -- "\`$row\`" "$REPO/docs/operations.md" || {
         echo "docs/operations.md does not have: $row"
         return 1
     }
-    bash -c "${1//LOGIN/abcdefghij_stg}"
+    row=${1//LOGIN/abcdefghij_stg}
+    bash -c "${row/-u cloudauthd/-t cloudauthd}"
 }
 
 journal_has() { journalctl -o cat 2>/dev/null | grep -qE -- "$1"; }
@@ -133,23 +135,23 @@ test_journal() {
     journal_start
     enters alice abcdefghij
     wait_for journal_has '^close account=abcdefghij '
-    documented 'journalctl -f -t cloudauthd --facility=authpriv' >/root/followed &
+    documented 'journalctl -f -u cloudauthd --facility=authpriv' >/root/followed &
     follower=$!
     enters bob abcdefghij_stg
     refused carol abcdefghij_stg
     wait_for journal_has '^refuse account=abcdefghij_stg .*user=carol .*reason=role-too-low'
     wait_for journal_has '^close account=abcdefghij_stg '
-    said=$(documented "journalctl -t cloudauthd -g '^refuse '")
+    said=$(documented "journalctl -u cloudauthd -g '^refuse '")
     contains "$said" 'cloudauthd\[[0-9]+\]: refuse account=abcdefghij_stg .*user=carol '
     fails grep -v ': refuse account=' <<<"$said"
-    same '      1  reason=role-too-low' "$(documented "journalctl -S today -t cloudauthd -g '^refuse ' -o cat | grep -o ' reason=[^ ]*' | sort | uniq -c")"
-    said=$(documented "journalctl -S -1h -t cloudauthd -g 'account=LOGIN '")
+    same '      1  reason=role-too-low' "$(documented "journalctl -S today -u cloudauthd -g '^refuse ' -o cat | grep -o ' reason=[^ ]*' | sort | uniq -c")"
+    said=$(documented "journalctl -S -1h -u cloudauthd -g 'account=LOGIN '")
     same 3 "$(grep -c ': [a-z]* account=abcdefghij_stg ' <<<"$said")"
     fails grep -F 'account=abcdefghij ' <<<"$said"
-    said=$(documented 'journalctl -t cloudauthd --facility=authpriv -n 10 -o cat')
+    said=$(documented 'journalctl -u cloudauthd --facility=authpriv -n 10 -o cat')
     same 5 "$(grep -cE '^(grant|refuse|close) account=' <<<"$said")"
     same 5 "$(wc -l <<<"$said")"
-    contains "$(documented "journalctl -t cloudauthd -g ' user=alice '")" ' grant account=abcdefghij '
+    contains "$(documented "journalctl -u cloudauthd -g ' user=alice '")" ' grant account=abcdefghij '
     wait_for lines_are /root/followed ' (grant|refuse|close) account=' 5
     daemon_stop
     daemon_start

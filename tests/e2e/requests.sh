@@ -147,10 +147,24 @@ test_api_socket_directory() {
     daemon_stop
     daemon_start
     refused alice abcdefghij
-    logged 'in a directory that only root can write to'
+    logged 'below directories that root alone can write to'
+    # Nor does one lower down help, nor a link.
+    install -d -m 755 /run/shared/own
+    mv /run/shared/api.socket /run/shared/own/api.socket
+    configure "access_url = http://api.example.com/$API_PATH" 'api_socket = /run/shared/own/api.socket' 'keys_fresh = 0'
+    daemon_stop
+    daemon_start
+    refused alice abcdefghij
+    mv /run/shared/own/api.socket /run/shared/api.socket
     chmod 755 /run/shared
+    ln -s /run/shared /run/link
+    configure "access_url = http://api.example.com/$API_PATH" 'api_socket = /run/link/api.socket' 'keys_fresh = 0'
+    daemon_stop
+    daemon_start
+    refused alice abcdefghij
+    configure "access_url = http://api.example.com/$API_PATH" 'api_socket = /run/shared/api.socket' 'keys_fresh = 0'
     daemon_stop
     daemon_start
     enters alice abcdefghij
-    rm -rf /run/api.socket /run/shared
+    rm -rf /run/api.socket /run/shared /run/link
 }

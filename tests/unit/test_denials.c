@@ -3,17 +3,33 @@
 #include "cloudauthd/state/denials_file.h"
 #include "tests/unit/support.h"
 
+#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define FINGERPRINT "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
+static unsigned syncs_failing; /* so many of the next syncs of a directory fail */
+
+int fsync(int fd)
+{
+    struct stat st;
+
+    if (syncs_failing > 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+        syncs_failing--;
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_fsync, fd);
+}
 
 static const char *path;
 static struct loop *loop;
@@ -343,6 +359,23 @@ static void test_disk_fails(void **state)
     close_file(file);
 }
 
+/* The file has its name when the directory cannot be synced: a removal that has failed is undone
+ * there, too. */
+static void test_directory_fails(void **state)
+{
+    struct denials_file *file = open_file();
+
+    (void)state;
+    assert_string_equal(add(file, "user\talice\t0\t0\t"), "");
+    syncs_failing = 1;
+    assert_string_equal(take(file, "user\talice\t0\t0\t"), "problem");
+    assert_true(is_denied(file, "alice", "staging"));
+    close_file(file);
+    file = open_file();
+    assert_true(is_denied(file, "alice", "staging"));
+    close_file(file);
+}
+
 static int empty(void **state)
 {
     (void)state;
@@ -381,6 +414,7 @@ int main(void)
         cmocka_unit_test_setup(test_damaged, empty),
         cmocka_unit_test_setup(test_unread, empty),
         cmocka_unit_test_setup(test_disk_fails, empty),
+        cmocka_unit_test_setup(test_directory_fails, empty),
     };
 
     return cmocka_run_group_tests(tests, start, end);

@@ -100,13 +100,13 @@ static void test_token_endpoint(void **state)
 {
     (void)state;
     assert_remedy("abc/main: the token endpoint: SSL: unable to get local issuer certificate",
-                  "journalctl -t cloudauthd -g 'token endpoint' -n 5  #");
+                  "journalctl -u cloudauthd -g 'token endpoint' -n 5  #");
     assert_remedy("abc/main: the token endpoint: Failed to connect to server",
-                  "journalctl -t cloudauthd -g 'token endpoint' -n 5  #");
+                  "journalctl -u cloudauthd -g 'token endpoint' -n 5  #");
     assert_remedy("abc/main: the token endpoint answered with status 503",
-                  "journalctl -t cloudauthd -g 'token endpoint' -n 5  #");
+                  "journalctl -u cloudauthd -g 'token endpoint' -n 5  #");
     assert_remedy("the token endpoint refuses this host's credential (status 401, no error code)",
-                  "journalctl -t cloudauthd -g 'token endpoint' -n 5  #");
+                  "journalctl -u cloudauthd -g 'token endpoint' -n 5  #");
 }
 
 /* The directory of a file:// API, where no request is sent. */
