@@ -182,15 +182,20 @@ static int64_t read_micros(const char **at)
 bool fields_time(const char *text, int64_t *out, int64_t *micros)
 {
     int64_t utc, offset = 0, fraction = 0;
+    bool leap;
 
     if (!has_shape(text, "dddd-dd-ddTdd:dd:dd") || !read_utc(text, &utc))
         return false;
-    text += strlen("2027-01-01T00:00:00");
+    text += strlen("2027-01-01T00:00:");
+    leap = text[0] == '6';
+    text += 2;
     if (text[0] == '.') {
         if (!is_digit(*++text))
             return false;
         fraction = read_micros(&text);
     }
+    if (leap)
+        fraction = 999999;
     if (text[0] == 'Z' || text[0] == 'z') {
         text++;
     } else {

@@ -48,7 +48,7 @@ bool fields_app(const char *text);
 /*
  * Parses an RFC 3339 date-time of the years 1 to 9999 into seconds since 1970; *micros, if not
  * NULL, is what a fraction adds, in microseconds without the rest. A leap second is read as the
- * second before it. Returns false, with *out and *micros unchanged, for any other text.
+ * end of the second before it. Returns false, with *out and *micros unchanged, for any other text.
  */
 bool fields_time(const char *text, int64_t *out, int64_t *micros);
 

@@ -50,14 +50,23 @@ static void add_expiry(struct cloud_text *text, int64_t seconds)
     cloud_text_add_all(text, ",expiry-time=\"", stamp, "\"");
 }
 
-/* An account whose shell is nologin has tunnels only. The shell does not keep sFTP away where it
- * runs within sshd (`Subsystem sftp internal-sftp`), so the line does. */
+/* Whether the shell refuses every session: nologin(8) or false(1), in any directory. */
+static bool refuses_sessions(const char *shell)
+{
+    const char *name = strrchr(shell, '/');
+
+    name = name == NULL ? shell : name + 1;
+    return strcmp(name, "nologin") == 0 || strcmp(name, "false") == 0;
+}
+
+/* An account whose shell refuses every session has tunnels only. The shell does not keep sFTP away
+ * where it runs within sshd (`Subsystem sftp internal-sftp`), so the line does. */
 static void add_grants(struct cloud_text *text, const struct document *document,
                        const struct document_forwarding *forwarding, const struct cloud_name *name)
 {
     if (name->kind == CLOUD_SFTP)
         return;
-    if (strcmp(document->shell, POLICY_NOLOGIN) == 0)
+    if (refuses_sessions(document->shell))
         cloud_text_add(text, ",command=\"" POLICY_NOLOGIN "\"");
     cloud_text_add(text, ",pty");
     if (forwarding->agent)

@@ -26,7 +26,7 @@ bool privileges_may_kill(void)
 {
     struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0}};
 
-    return get(data) && (data[0].effective & KILL_BIT) != 0;
+    return !get(data) || (data[0].effective & KILL_BIT) != 0;
 }
 
 bool privileges_limit(bool keep_kill)

@@ -16,12 +16,12 @@
 #define STAT_MAX 4096
 
 /*
- * visit_newest visits the pids around the one that was assigned last, in rounds: at most
- * NEWEST_BEFORE below it, and NEWEST_AFTER above it, which may have been assigned meanwhile. A pid
- * without a process costs a microsecond. It starts NEWEST_UNSEEN pids before the first pid to
- * visit, because /proc may not have shown those yet. There are at most NEWEST_TIMES rounds.
+ * visit_newest visits the pids up to the one that was assigned last, in rounds: at most NEWEST_MOST
+ * each, of which NEWEST_AFTER may have been assigned meanwhile. A pid without a process costs a
+ * microsecond. It starts NEWEST_UNSEEN pids before the first pid to visit, because /proc may not
+ * have shown those yet. There are at most NEWEST_TIMES rounds.
  */
-#define NEWEST_BEFORE 8192
+#define NEWEST_MOST   16384
 #define NEWEST_AFTER  24
 #define NEWEST_TIMES  8
 #define NEWEST_UNSEEN 8
@@ -291,21 +291,37 @@ static bool visit_pid(pid_t pid, process_visitor *visit, void *arg)
     return ok;
 }
 
-/* Returns the pid that was assigned last: the last field of /proc/loadavg. 0 if it cannot be
- * read. */
+/* Returns the pid that was assigned last in this pid namespace; 0 if it cannot be read. A kernel
+ * without ns_last_pid has it in the last field of loadavg, which in a container may be a file of
+ * the host (lxcfs). */
 static pid_t newest_pid(void)
 {
     char text[128];
-    const char *last;
+    const char *last = text;
     uint64_t pid;
 
-    if (!read_file("/proc/loadavg", text, sizeof text))
-        return 0;
-    last = strrchr(text, ' ');
-    if (last == NULL ||
-        !cloud_text_read_number(last + 1, strcspn(last + 1, "\n"), INT32_MAX / 2, &pid))
+    if (!read_file("/proc/sys/kernel/ns_last_pid", text, sizeof text)) {
+        if (!read_file("/proc/loadavg", text, sizeof text))
+            return 0;
+        last = strrchr(text, ' ');
+        last += last != NULL;
+    }
+    if (last == NULL || !cloud_text_read_number(last, strcspn(last, "\n"), INT32_MAX / 2, &pid))
         return 0;
     return (pid_t)pid;
+}
+
+/* Returns pid_max of proc(5), which no pid reaches; if it cannot be read, the most that it can be.
+ */
+static pid_t pid_limit(void)
+{
+    char text[64];
+    uint64_t limit;
+
+    if (!read_file("/proc/sys/kernel/pid_max", text, sizeof text) ||
+        !cloud_text_read_number(text, strcspn(text, "\n"), INT32_MAX / 2, &limit) || limit == 0)
+        return 1 << 22;
+    return (pid_t)limit;
 }
 
 /*
@@ -318,19 +334,23 @@ static pid_t newest_pid(void)
  */
 static bool visit_newest(pid_t last, process_visitor *visit, void *arg)
 {
+    const pid_t limit = pid_limit();
     bool ok = true;
 
     for (int i = 0; i < NEWEST_TIMES; i++) {
         pid_t newest = newest_pid(), first = last - NEWEST_UNSEEN;
+        pid_t n = newest + NEWEST_AFTER - first;
         if (newest == 0 || (i > 0 && newest == last))
-            return ok && (newest != 0 || !process_is_unknown(errno));
-        if (first > newest ||
-            first < newest - NEWEST_BEFORE) { /* pids wrapped around, or too many */
-            first = newest - NEWEST_BEFORE;
+            return ok && newest != 0;
+        if (newest < last) /* the kernel began anew with the lowest pids */
+            n += limit;
+        if (n > NEWEST_MOST) {
+            first += n - NEWEST_MOST;
+            n = NEWEST_MOST;
             ok = false;
         }
-        for (pid_t pid = first; pid <= newest + NEWEST_AFTER; pid++)
-            ok &= visit_pid(pid, visit, arg);
+        for (pid_t pid = first; pid <= first + n; pid++)
+            ok &= visit_pid((pid + limit) % limit, visit, arg);
         last = newest;
     }
     return ok;

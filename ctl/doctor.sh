@@ -770,10 +770,10 @@ check_ports() {
     first=$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)
     [ "$port" -gt 0 ] || return
     if [ "$api_socket" ]; then
-        if ! is_guarded "$api_socket" || [ ! -e "$api_socket" ]; then
-            row ports BAD "namei -l %s  # all above it must be root's, and no link" \
-                "$api_socket is missing, or below a link, or another user than root could replace it and answer in the API's place" "$api_socket"
-        fi
+        real=$(realpath -e -- "$api_socket")
+        is_guarded "$real" ||
+            row ports BAD "namei -l %s  # all above it must be root's" \
+                "$api_socket is missing, or another user than root could replace it and answer in the API's place" "$api_socket"
     elif [ "$port" -ge "${first:-1024}" ]; then
         row ports BAD 'sysctl -w net.ipv4.ip_unprivileged_port_start=1024' \
             "every user can listen on ports from $first on, and could answer in the API's place"

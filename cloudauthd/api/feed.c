@@ -83,9 +83,11 @@ static int64_t since(struct moment then)
     return elapsed_ms(at.boot - then.boot, at.wall - then.wall);
 }
 
+/* Last-Modified alone is no cursor: it counts in seconds, and another change of the same second
+ * would never be named. */
 static bool has_validator(const struct validator *validator)
 {
-    return (validator->etag[0] | validator->modified[0]) != '\0';
+    return validator->etag[0] != '\0';
 }
 
 static void drop_answers(struct answers *answers)
@@ -365,7 +367,7 @@ static const char *start_parse(struct query *query, const struct api_result *res
     struct feed *feed = query->feed;
 
     if (feed->page == 0 && !has_validator(&result->validator))
-        return "the answer has neither ETag nor Last-Modified, or came by a redirect";
+        return "the answer has no ETag, or came by a redirect";
     query->body = malloc(result->length + 1);
     if (query->body == NULL)
         return "out of memory";

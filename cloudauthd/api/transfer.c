@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/text.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -305,38 +306,39 @@ bool transfer_add_header(struct transfer *transfer, const char *name, const char
     return true;
 }
 
-/* Whether only root can change what the absolute path leads to: each directory above belongs to
- * root, no other user can write to it, and it is no link. */
-static bool is_below_root_directories(const char *path)
+/* Whether only root can change what a path of realpath(3) leads to: each directory above belongs to
+ * root, and no other user can write to it. */
+static bool is_below_root_directories(const char *real)
 {
-    char above[CLOUD_PATH_SIZE];
+    char above[PATH_MAX];
     struct stat directory;
 
-    if (snprintf(above, sizeof above, "%s", path) >= (int)sizeof above)
-        return false;
+    snprintf(above, sizeof above, "%s", real);
     for (char *slash = strrchr(above, '/'); slash != NULL; slash = strrchr(above, '/')) {
         slash[slash == above] = '\0';
-        if (lstat(above, &directory) != 0 || !S_ISDIR(directory.st_mode) || directory.st_uid != 0 ||
+        if (stat(above, &directory) != 0 || directory.st_uid != 0 ||
             (directory.st_mode & (S_IWGRP | S_IWOTH)) != 0)
             return false;
         *slash = '\0';
     }
-    return path[0] == '/';
+    return true;
 }
 
 /* Sends plain http through api_socket, if that is set. Root or the daemon's user must own the
  * socket, below directories that only root can change: otherwise another user could answer in the
- * API's place and receive the credential. False if this is not so, or memory is short. */
+ * API's place and receive the credential. The socket is used by its real path, without the links of
+ * the setting. False if this is not so, or memory is short. */
 static bool set_socket(struct transfer *transfer, const struct cloud_conf *conf)
 {
+    char real[PATH_MAX];
     struct stat file;
 
     if (conf->api_socket[0] == '\0' || !transfer->plain)
         return true;
-    return lstat(conf->api_socket, &file) == 0 && S_ISSOCK(file.st_mode) &&
-           (file.st_uid == 0 || file.st_uid == geteuid()) &&
-           is_below_root_directories(conf->api_socket) &&
-           curl_easy_setopt(transfer->easy, CURLOPT_UNIX_SOCKET_PATH, conf->api_socket) == CURLE_OK;
+    return realpath(conf->api_socket, real) != NULL && stat(real, &file) == 0 &&
+           S_ISSOCK(file.st_mode) && (file.st_uid == 0 || file.st_uid == geteuid()) &&
+           is_below_root_directories(real) &&
+           curl_easy_setopt(transfer->easy, CURLOPT_UNIX_SOCKET_PATH, real) == CURLE_OK;
 }
 
 /* Replaces the libcurl handle before it is used again. In a handle, libcurl before 8.1.1 keeps a
@@ -364,8 +366,8 @@ bool transfer_launch(struct transfer *transfer, const struct cloud_conf *conf, s
     }
     if (!set_socket(transfer, conf)) {
         snprintf(why, size,
-                 "%s is not a socket of root or of the daemon's user, below directories that root "
-                 "alone can write to, and no link",
+                 "%s is not a socket of root or of the daemon's user, below directories of root to "
+                 "which no other user can write",
                  conf->api_socket);
         return false;
     }

@@ -410,8 +410,8 @@ static bool visit_again(struct round *round, process_visitor *visit, unsigned mo
     int64_t until = cloud_clock_ms() + CHASE_MS;
     bool ok = true;
 
-    while (ok && most-- > 0 && cloud_clock_ms() < until)
-        ok = process_visit(visit, round);
+    while (most-- > 0 && cloud_clock_ms() < until)
+        ok &= process_visit(visit, round);
     return ok;
 }
 
@@ -479,7 +479,7 @@ static void free_termination(struct termination *session)
 static void finish_termination(struct termination *session)
 {
     if (session->left > 0)
-        log_error("session %s: %zu of its processes are still running, cloudauthd gives up",
+        log_error("session %s: %zu of its processes may still be running, cloudauthd gives up",
                   session->id, session->left);
     if (session->roots > 0)
         log_warning("session %s: %zu processes that it started as root are left as they are, for "

@@ -33,7 +33,8 @@
  *
  * The worker thread does all of this in rounds. A round is one walk through /proc, for all sessions
  * that are due. A round in which /proc cannot be read, for lack of descriptors or memory, is tried
- * again every TERMINATE_ROUND_MS, however often.
+ * again every TERMINATE_ROUND_MS, however often. One that may have missed a process counts as one
+ * that has found it.
  */
 
 #define TERMINATE_NOTICE_MS 400
@@ -52,7 +53,8 @@ struct terminations;
 typedef void terminate_looked(void *arg, const char *id, int64_t input);
 
 /* Called from the loop, once: when no process of the session is left that gets signals (over), or
- * when cloudauthd gives up, which is logged. */
+ * when cloudauthd gives up, which is logged: also where so many processes begin meanwhile that one
+ * may have been missed. */
 typedef void terminate_done(void *arg, const char *id, bool over);
 
 struct terminate_order {

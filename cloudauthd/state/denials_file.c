@@ -173,6 +173,8 @@ static void start_write(struct denials_file *file, const struct denial_list *lis
     job->bytes = make_file(list, &job->size);
     if (file->next != NULL && !file->denials.damaged)
         job->back = make_file(file->denials.list, &job->back_size);
+    else if (file->next != NULL)
+        job->back = xcalloc(1, 1); /* an empty file, which is a damaged list */
     job->work = (struct work){.run = run_job, .finish = finish_job};
     job->owner = file;
     job->done = change->done;

@@ -208,12 +208,15 @@ stays_out() {
     return 1
 }
 
-# answers_no PERSON WHY [AT_FIRST]: stays_out, by an answer of a daemon that runs. If the daemon has ended, the refusal
-# was no answer, and the next daemon is asked.
+# answers_no PERSON WHY [AT_FIRST]: stays_out, by an answer of a daemon that runs. A refusal for the call that fails is no
+# answer, nor is one because the daemon has ended: then it is asked again.
 answers_no() {
-    local before=$ended
+    local before=$ended may_fail=
+    fired || may_fail=1
     stays_out "$@" && survives || return 1
-    ((ended == before)) || { stays_out "$@" && survives; }
+    if ((ended != before)) || { [[ -n $may_fail ]] && fired; }; then
+        stays_out "$@" && survives
+    fi
 }
 
 descriptors() { find "/proc/$(daemon_pid)/fd" -mindepth 1 2>/dev/null | wc -l; }

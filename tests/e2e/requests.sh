@@ -147,22 +147,16 @@ test_api_socket_directory() {
     daemon_stop
     daemon_start
     refused alice abcdefghij
-    logged 'below directories that root alone can write to'
-    # Nor does one lower down help, nor a link.
+    logged 'below directories of root to which no other user can write'
+    # Nor does a directory of root's below it help, nor a link to it.
     install -d -m 755 /run/shared/own
     mv /run/shared/api.socket /run/shared/own/api.socket
-    configure "access_url = http://api.example.com/$API_PATH" 'api_socket = /run/shared/own/api.socket' 'keys_fresh = 0'
-    daemon_stop
-    daemon_start
-    refused alice abcdefghij
-    mv /run/shared/own/api.socket /run/shared/api.socket
-    chmod 755 /run/shared
-    ln -s /run/shared /run/link
+    ln -s /run/shared/own /run/link
     configure "access_url = http://api.example.com/$API_PATH" 'api_socket = /run/link/api.socket' 'keys_fresh = 0'
     daemon_stop
     daemon_start
     refused alice abcdefghij
-    configure "access_url = http://api.example.com/$API_PATH" 'api_socket = /run/shared/api.socket' 'keys_fresh = 0'
+    chmod 755 /run/shared
     daemon_stop
     daemon_start
     enters alice abcdefghij

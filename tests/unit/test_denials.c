@@ -374,6 +374,16 @@ static void test_directory_fails(void **state)
     file = open_file();
     assert_true(is_denied(file, "alice", "staging"));
     close_file(file);
+    /* A list that is damaged stays so. */
+    write_file(path, "");
+    file = open_file();
+    assert_true(is_denied(file, "bob", "staging"));
+    syncs_failing = 1;
+    assert_string_equal(take(file, NULL), "problem");
+    close_file(file);
+    file = open_file();
+    assert_true(is_denied(file, "bob", "staging"));
+    close_file(file);
 }
 
 static int empty(void **state)

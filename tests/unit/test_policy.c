@@ -378,6 +378,11 @@ static void test_key_lines(void **state)
     assert_string_equal(line_for("abcdefghij_stg"),
                         "restrict,command=\"/usr/sbin/nologin\",pty" KEY_PART);
     assert_string_equal(line_for("abcdefghij_stg_sftp"), "restrict" KEY_PART);
+    document.shell = "/bin/false";
+    assert_string_equal(line_for("abcdefghij_stg"),
+                        "restrict,command=\"/usr/sbin/nologin\",pty" KEY_PART);
+    document.shell = "/bin/nologin/bash";
+    assert_string_equal(line_for("abcdefghij_stg"), "restrict,pty" KEY_PART);
     document.shell = "/bin/bash";
     keys[0].limits.expires_at = 1893456000; /* 2030-01-01 */
     assert_string_equal(line_for("abcdefghij_stg"),
