@@ -34,7 +34,7 @@ enum {
     LOGINS = 4,        /* at a time */
     SESSIONS = 24,     /* in a scenario */
     ADDRESSES = 6,
-    GOODS = 8,
+    GOODS = 16,
     CHANGES = 64,    /* that the feed remembers */
     UNDOS = 16,      /* changes of directories, and files, that are not synced */
     AUTHORITIES = 4, /* the first keys certify others too */
