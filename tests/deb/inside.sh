@@ -706,22 +706,28 @@ test_gone_while_stopped() {
     wait_for logged 'close account=abcdefghij .*reason=gone'
 }
 
-# What an sFTP account transfers is in the journal, with logind's session of the process in the grant's pid=.
+# What an sFTP account transfers is in the journal, with logind's session of the process in the grant's pid=. The client
+# stays until the journal has it: journald looks for the session of a process when it reads what that has written.
 test_transfers() {
-    local pid session
+    local pid
     install -d -o abcdefghij -g abcdefghij /app/abcdefghij /app/abcdefghij/pub
     cloudauthctl env mount add --writable abcdefghij pub
     echo text >/root/file
-    timeout 30 sftp -F none -i /root/alice -o IdentitiesOnly=yes -o BatchMode=yes -o UserKnownHostsFile=/dev/null \
-        -o StrictHostKeyChecking=no -b - abcdefghij_sftp@127.0.0.1 <<<'put /root/file /pub/file'
-    wait_for transferred
+    timeout 60 sftp -F none -i /root/alice -o IdentitiesOnly=yes -o BatchMode=yes -o UserKnownHostsFile=/dev/null \
+        -o StrictHostKeyChecking=no -b - abcdefghij_sftp@127.0.0.1 <<'END'
+put /root/file /pub/file
+!timeout 30 sh -c 'until journalctl -q --no-pager -o cat -t internal-sftp | grep "close ./pub/file. bytes read 0 written 5"; do sleep 0.1; done'
+END
     wait_for logged 'grant account=abcdefghij_sftp '
     pid=$(sed -n 's/^grant account=abcdefghij_sftp .* pid=\([0-9]*\).*/\1/p' /root/journal)
-    session=$(journalctl --no-pager -t systemd-logind -o json "LEADER=$pid" | sed -n 's/.*"SESSION_ID":"\([^"]*\)".*/\1/p' | sort -u)
-    journalctl --no-pager -o cat -t internal-sftp "_SYSTEMD_SESSION=$session" | grep 'close "/pub/file"'
+    wait_for transferred_in "$pid"
 }
 
-transferred() { journalctl --no-pager -o cat -t internal-sftp | grep 'close "/pub/file" bytes read 0 written 5'; }
+transferred_in() {
+    local session
+    session=$(journalctl --no-pager -t systemd-logind -o json "LEADER=$1" | sed -n 's/.*"SESSION_ID":"\([^"]*\)".*/\1/p' | sort -u)
+    journalctl --no-pager -o cat -t internal-sftp "_SYSTEMD_SESSION=$session" | grep 'close "/pub/file"'
+}
 
 logged() { journalctl --no-pager -o cat -u cloudauthd | tee /root/journal | grep "$1"; }
 
