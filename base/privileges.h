@@ -16,7 +16,8 @@ bool privileges_drop(uint32_t uid, uint32_t gid, uint32_t tty, bool keep_kill);
 /* Gives up every capability, except CAP_KILL if keep_kill is set. False with errno. */
 bool privileges_limit(bool keep_kill);
 
-/* Whether this process has CAP_KILL, and so may signal processes of other users. */
+/* Whether this process has CAP_KILL, and so may signal processes of other users. True also if that
+ * cannot be read. */
 bool privileges_may_kill(void);
 
 #endif

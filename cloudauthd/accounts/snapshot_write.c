@@ -160,8 +160,8 @@ bool snapshot_add(struct snapshot_writer *writer, struct cloud_snapshot_record *
     errno = EFBIG;
     if (place > UINT32_MAX)
         return false;
-    /* Names can be made whose hashes are equal with every seed. A record without a free bucket is
-     * left out, and lookups of it ask the daemon. */
+    /* Some names have equal hashes with every seed. If all buckets for a name are taken, the file
+     * gets no record of it, and lookups ask the daemon. */
     if (!put_place(writer, BY_NAME,
                    cloud_snapshot_hash_name(seed, record->strings, snapshot_environment(record)),
                    place))

@@ -107,6 +107,7 @@ struct job {
     size_t size;
     char *back; /* of a removal: the file of the list in force */
     size_t back_size;
+    int back_failed; /* an errno: `back` could not be written either */
     denials_done *done;
     void *arg;
 };
@@ -125,16 +126,17 @@ static char *make_file(const struct denial_list *list, size_t *size)
     return file;
 }
 
-/* Writes the file. Runs in the worker. A write may fail when the file has its name already. After a
- * removal the denial is in force on, so the former list is written back: otherwise the denial would
- * end at the next start. */
+/* Writes the file. Runs in the worker. A write may fail after the file got its name. A denial whose
+ * removal fails stays in force, so the former list is written again: otherwise the denial would end
+ * at the next start. */
 static void run_job(struct work *work)
 {
-    const struct job *job = (const struct job *)work;
+    struct job *job = (struct job *)work;
 
     work->failed = statefile_write(job->owner->directory, FILE_NAME, job->bytes, job->size);
     if (work->failed != 0 && job->back != NULL)
-        (void)statefile_write(job->owner->directory, FILE_NAME, job->back, job->back_size);
+        job->back_failed =
+            statefile_write(job->owner->directory, FILE_NAME, job->back, job->back_size);
 }
 
 /* Finishes a write in the main thread: if the write has succeeded, a removal takes effect now
@@ -151,6 +153,10 @@ static void finish_job(struct work *work)
         log_error("%s", problem);
     else
         file->denials.damaged = false;
+    if (job->back_failed != 0)
+        log_error("the former list of denials cannot be written either: %s; what was to be removed "
+                  "may end at the next start",
+                  strerror(job->back_failed));
     if (work->failed == 0 && file->next != NULL) {
         free(file->denials.list);
         file->denials.list = file->next;
