@@ -282,9 +282,10 @@ no_process() { ! pgrep -f "$1"; }
 # detaches N KEY: a session that its client has left, and whose process `sleep N` goes on.
 detaches() {
     as "$2" abcdefghij_stg "setsid nohup sleep $1 >/dev/null 2>&1 &"
+    # It may still be a shell, or setsid(1), when its session is detached.
+    wait_for pgrep -f "^sleep $1"
     wait_for listed " user=$2 .* state=detached$"
     audit "detach account=abcdefghij_stg .*user=$2 .*reason=processes-left"
-    pgrep -f "^sleep $1"
 }
 
 # a closed session whose processes go on is detached, after a restart too, and ends by revocation, deny and --end
