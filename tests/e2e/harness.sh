@@ -277,6 +277,17 @@ watch_tests() {
     done
 }
 
+# SLOW="PER_MILLE MILLISECONDS [EVERY]": from here on programs stop by chance (tests/sandbox/slow.c), where the daemon's
+# AppArmor profile lets every program map a library.
+slow_down() {
+    local chance most every library
+    read -r chance most every <<<"${SLOW-}"
+    [[ -n $chance ]] || return 0
+    library=/usr/lib/$(cc -print-multiarch)/libslow.so
+    cc -D_GNU_SOURCE -O2 -fPIC -shared -DPER_MILLE="$chance" -DMOST="$most" -DEVERY="${every:-0}" -o "$library" \
+        "$REPO/tests/sandbox/slow.c" && echo "$library" >/etc/ld.so.preload
+}
+
 run_file() {
     local name text status start ran=0
     while read -r name text <&9; do
@@ -311,6 +322,7 @@ main() {
         report 1 host_up "the host of $(basename "$1" .sh) comes up"
         exit 1
     fi
+    slow_down || exit 1
     echo host_up >/root/test
     watch_tests &
     disown
