@@ -29,8 +29,8 @@ finds() {
 systemctl() {
     case "$*" in
     'stop cloudauthd') daemon_stop ;;
-    'start cloudauthd') daemon_start ;;
-    'restart cloudauthd') daemon_stop && daemon_start ;;
+    'start cloudauthd') daemon_is_ready ;;
+    'restart cloudauthd') daemon_stop && daemon_is_ready ;;
     'try-restart ssh') sshd_stop && sshd_start ;;
     'restart nscd') nscd_stop && nscd_start ;;
     *)
@@ -38,6 +38,13 @@ systemctl() {
         return 1
         ;;
     esac
+}
+
+# As of Type=notify: it listens before it has read its files, and may end by them.
+daemon_is_ready() {
+    daemon_start && cloudauthctl status >/dev/null && return 0
+    daemon_may_end 127
+    return 1
 }
 
 # A new one says that it is already running while the former one ends.
