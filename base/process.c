@@ -17,7 +17,7 @@
 
 /*
  * visit_newest visits the pids up to the one that was assigned last, in rounds: at most NEWEST_MOST
- * each, of which NEWEST_AFTER may have been assigned meanwhile. A pid without a process costs a
+ * each, of which NEWEST_AFTER may be assigned meanwhile. A pid without a process costs a
  * microsecond. It starts NEWEST_UNSEEN pids before the first pid to visit, because /proc may not
  * have shown those yet. There are at most NEWEST_TIMES rounds.
  */
@@ -326,24 +326,28 @@ static pid_t pid_limit(void)
 
 /*
  * Visits the pids that were assigned after `last`, and in each further round those that were
- * assigned during the previous round. If none was assigned during a round, no living process has
- * been missed, and the function returns. It also returns after NEWEST_TIMES rounds, because
- * processes may fork all the time. A single process that forks and exits all the time is still
- * visited: its pid is always one of the newest, and it keeps each pid for longer than a visit
- * takes. False if a process cannot be looked at now, or may have a pid that was left out.
+ * assigned during the previous round, until at most NEWEST_AFTER are assigned during one. Then
+ * processes that fork and exit all the time have been met as well: the lowest pid of such a family
+ * only grows, it is still among the pids of that round, and the visits, each at the next pid, have
+ * overtaken it. False after NEWEST_TIMES rounds, because processes may fork all the time, and if a
+ * process cannot be looked at now or a pid was left out.
  */
 static bool visit_newest(pid_t last, process_visitor *visit, void *arg)
 {
     const pid_t limit = pid_limit();
     bool ok = true;
 
-    for (int i = 0; i < NEWEST_TIMES; i++) {
-        pid_t newest = newest_pid(), first = last - NEWEST_UNSEEN;
-        pid_t n = newest + NEWEST_AFTER - first;
-        if (newest == 0 || (i > 0 && newest == last))
-            return ok && newest != 0;
-        if (newest < last) /* the kernel began anew with the lowest pids */
-            n += limit;
+    for (int i = 0;; i++) {
+        pid_t newest = newest_pid(), assigned = newest - last, first = last - NEWEST_UNSEEN, n;
+        if (assigned < 0) /* the kernel began anew with the lowest pids */
+            assigned += limit;
+        if (newest == 0 || assigned < 0)
+            return false;
+        if (i > 0 && assigned <= NEWEST_AFTER)
+            return ok;
+        if (i == NEWEST_TIMES)
+            return false;
+        n = NEWEST_UNSEEN + assigned + NEWEST_AFTER;
         if (n > NEWEST_MOST) {
             first += n - NEWEST_MOST;
             n = NEWEST_MOST;
@@ -353,7 +357,6 @@ static bool visit_newest(pid_t last, process_visitor *visit, void *arg)
             ok &= visit_pid((pid + limit) % limit, visit, arg);
         last = newest;
     }
-    return ok;
 }
 
 bool process_visit(process_visitor *visit, void *arg)

@@ -102,9 +102,10 @@ typedef void process_visitor(void *arg, const struct process_met *met);
 /*
  * Calls `visit` for every process, except pid 1 and the caller. A process that forks and exits all
  * the time has a new pid by the time that its old one is visited. Therefore the pids that are
- * assigned during the walk are visited as well, until none is assigned meanwhile, or a few times.
+ * assigned during the walk are visited as well, until few are assigned meanwhile, or a few times.
  * A process may be visited more than once. False if /proc or one of the processes cannot be read
- * now, or if so many pids were assigned that some were left out; neither ends the walk.
+ * now, or if so many pids are assigned all the time that a process may have been missed; neither
+ * ends the walk.
  */
 bool process_visit(process_visitor *visit, void *arg);
 

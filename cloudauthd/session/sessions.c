@@ -425,10 +425,11 @@ static void keep_unended(struct sessions *sessions, struct entry *entry)
     struct watch *watch = entry->watch;
     int64_t again = cloud_clock_ms() + recheck_ms(sessions);
 
-    log_error("session %s of %s as %s could not be terminated: processes of it are still running, "
-              "its sshd process was %d",
-              entry->session.id, entry->session.user, entry->session.account,
-              (int)entry->session.monitor.pid);
+    log_error(
+        "session %s of %s as %s could not be terminated: processes of it may still be running, "
+        "its sshd process was %d",
+        entry->session.id, entry->session.user, entry->session.account,
+        (int)entry->session.monitor.pid);
     if (again < watch->limits)
         watch->limits = again;
     store(sessions, entry);
