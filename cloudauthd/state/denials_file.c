@@ -127,16 +127,17 @@ static char *make_file(const struct denial_list *list, size_t *size)
 }
 
 /* Writes the file. Runs in the worker. A write may fail after the file got its name. A denial whose
- * removal fails stays in force, so the former list is written again: otherwise the denial would end
- * at the next start. */
+ * removal fails stays in force, so the former list is written again then: otherwise the denial
+ * would end at the next start. */
 static void run_job(struct work *work)
 {
     struct job *job = (struct job *)work;
+    int directory = job->owner->directory;
+    bool replaced;
 
-    work->failed = statefile_write(job->owner->directory, FILE_NAME, job->bytes, job->size);
-    if (work->failed != 0 && job->back != NULL)
-        job->back_failed =
-            statefile_write(job->owner->directory, FILE_NAME, job->back, job->back_size);
+    work->failed = statefile_replace(directory, FILE_NAME, job->bytes, job->size, &replaced);
+    if (work->failed != 0 && replaced && job->back != NULL)
+        job->back_failed = statefile_write(directory, FILE_NAME, job->back, job->back_size);
 }
 
 /* Finishes a write in the main thread: if the write has succeeded, a removal takes effect now

@@ -294,13 +294,21 @@ static int write_aside(int directory, const char *bytes, size_t n)
     return failed;
 }
 
-int statefile_write(int directory, const char *name, const char *bytes, size_t n)
+int statefile_replace(int directory, const char *name, const char *bytes, size_t n, bool *replaced)
 {
     int failed = write_aside(directory, bytes, n);
 
+    *replaced = failed == 0 && renameat(directory, ASIDE, directory, name) == 0;
     if (failed != 0)
         return failed;
-    return renameat(directory, ASIDE, directory, name) == 0 && fsync(directory) == 0 ? 0 : errno;
+    return *replaced && fsync(directory) == 0 ? 0 : errno;
+}
+
+int statefile_write(int directory, const char *name, const char *bytes, size_t n)
+{
+    bool replaced;
+
+    return statefile_replace(directory, name, bytes, n, &replaced);
 }
 
 int statefile_remove(int directory, const char *name)

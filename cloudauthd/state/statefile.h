@@ -18,10 +18,11 @@
  * have no head; instead, each of their lines ends with the first digits of its hash
  * (statefile_end_line).
  *
- * `directory` is a descriptor of the directory. statefile_write and statefile_remove return 0 or an
- * errno. Functions that write or remove wait for the disk, so they must be called in a worker
- * thread or at the start, unless the directory is on a tmpfs (session_files.h). Only one thread at
- * a time may call them for a directory, because each write goes through the same file "new".
+ * `directory` is a descriptor of the directory. statefile_write, statefile_replace and
+ * statefile_remove return 0 or an errno. Functions that write or remove wait for the disk, so they
+ * must be called in a worker thread or at the start, unless the directory is on a tmpfs
+ * (session_files.h). Only one thread at a time may call them for a directory, because each write
+ * goes through the same file "new".
  */
 
 /* ---- The format ---- */
@@ -116,6 +117,9 @@ bool statefile_may_be_good(int error);
  * it over the former file and syncs the directory. If one of these fails, the former file may still
  * be there. */
 int statefile_write(int directory, const char *name, const char *bytes, size_t n);
+
+/* The same. *replaced says whether the former file is gone, also after a failure. */
+int statefile_replace(int directory, const char *name, const char *bytes, size_t n, bool *replaced);
 
 /* Removes a file and syncs the directory. A missing file is not an error, and even then the
  * directory is synced, because the sync of an earlier removal may have failed. */

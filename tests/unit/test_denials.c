@@ -17,14 +17,18 @@
 
 #define FINGERPRINT "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
-static unsigned syncs_failing; /* so many of the next syncs of a directory fail */
+static unsigned syncs_failing;      /* so many of the next syncs of a directory fail, ... */
+static unsigned file_syncs_failing; /* ... and of a file */
 
 int fsync(int fd)
 {
-    struct stat st;
+    struct stat st = {0};
+    unsigned *failing = &file_syncs_failing;
 
-    if (syncs_failing > 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
-        syncs_failing--;
+    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
+        failing = &syncs_failing;
+    if (*failing > 0) {
+        --*failing;
         errno = EIO;
         return -1;
     }
@@ -386,6 +390,29 @@ static void test_directory_fails(void **state)
     close_file(file);
 }
 
+/* A failure before the file has its name leaves the former one: the lines of a damaged list may be
+ * all that tells an operator who is to be denied. */
+static void test_file_fails(void **state)
+{
+    static const char damaged[] = "user\talice\t0\t0\t\n";
+    struct denials_file *file;
+    char left[sizeof damaged] = "";
+    FILE *stream;
+
+    (void)state;
+    write_file(path, damaged);
+    file = open_file();
+    file_syncs_failing = 1;
+    assert_string_equal(take(file, NULL), "problem");
+    assert_int_equal(file_syncs_failing, 0);
+    close_file(file);
+    stream = fopen(path, "re");
+    assert_non_null(stream);
+    assert_int_equal(fread(left, 1, sizeof left, stream), sizeof damaged - 1);
+    fclose(stream);
+    assert_string_equal(left, damaged);
+}
+
 static int empty(void **state)
 {
     (void)state;
@@ -425,6 +452,7 @@ int main(void)
         cmocka_unit_test_setup(test_unread, empty),
         cmocka_unit_test_setup(test_disk_fails, empty),
         cmocka_unit_test_setup(test_directory_fails, empty),
+        cmocka_unit_test_setup(test_file_fails, empty),
     };
 
     return cmocka_run_group_tests(tests, start, end);
