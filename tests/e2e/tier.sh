@@ -217,6 +217,23 @@ test_revalidation() {
 }
 revalidated() { ask "$URL" && since $ORIGIN_LOG | grep -q ' 304 HTTP/1.1$'; }
 
+# a copy that has no ETag is fetched again whole: by Last-Modified two versions of one second are the same
+test_no_etag() {
+    local time
+    stop_nginx origin
+    run_nginx origin 10.9.0.1 nginx.conf 's/api[.]example[.]com;/origin.example.com;/; s/^( *)gzip off;/\1etag off; &/'
+    trap 'stop_nginx origin; origin_start' EXIT
+    all_start 1
+    each enters bob abcdefghij_stg
+    same 200 "$(ask "$URL")"
+    fails grep -i '^etag' /root/headers
+    time=$(stat -c %Y "$ACCESS/abcdefghij/staging.json")
+    document abcdefghij staging 'del(.users[] | select(.username == "bob") | .ssh_keys[])'
+    touch -d "@$time" "$ACCESS/abcdefghij/staging.json"
+    each eval 'WAIT=10 wait_for refused bob abcdefghij_stg'
+    counts 0 ' 304 HTTP' $ORIGIN_LOG
+}
+
 # a revocation reaches all hosts within the sum of all freshness limits: 2 s, its fraction of 1, and 1
 test_revocation() {
     all_start 2

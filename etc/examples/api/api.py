@@ -1,7 +1,7 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: Apache-2.0
 """A project API to try cloudauth with, and its page, on 127.0.0.1: README.md. DIRECTORY has its database and keys."""
-import argparse, base64, hashlib, json, mimetypes, os, pathlib, re, secrets, shlex, sqlite3, threading, time
+import argparse, base64, datetime, hashlib, json, mimetypes, os, pathlib, re, secrets, shlex, sqlite3, threading, time
 from urllib.parse import parse_qs, unquote_plus
 
 import keys, web
@@ -28,7 +28,13 @@ class Database:
 
     def value(self, query, *values):
         """The first column of the first row, or None."""
-        return next((row[0] for row in self.rows(query, *values)), None)
+        return self.value_now(query, *values)[0]
+
+    def value_now(self, query, *values):
+        """The same, and the time of it (UTC): what was read later has a later time."""
+        with self.lock:
+            rows = self.connection.execute(query, values).fetchall()
+            return next((row[0] for row in rows), None), datetime.datetime.now(datetime.timezone.utc)
 
 
 def digest(secret):
@@ -83,7 +89,8 @@ class Api(web.Handler):
     def access(self, project, name):
         """The access document; signed, it is so again at half of its time."""
         self.require_host()
-        if text := self.db.value("SELECT document FROM access WHERE (project, name) = (?, ?)", project, name):
+        text, now = self.db.value_now("SELECT document FROM access WHERE (project, name) = (?, ?)", project, name)
+        if text:
             document = json.loads(text)
             authority = {"title": "certifier", "value": pathlib.Path(f"{self.authority}.pub").read_text().strip()}
             document["certificate_authorities"] = document.get("certificate_authorities", []) + [authority]
@@ -95,7 +102,7 @@ class Api(web.Handler):
         tag = {"ETag": '"' + digest(json.dumps([document, signing])) + '"'}
         if self.header("if-none-match") == tag["ETag"]:
             return 304, b"", tag
-        return 200, keys.sign(self.options.sign, document) if self.options.sign else document, tag
+        return 200, keys.sign(self.options.sign, document, now) if self.options.sign else document, tag
 
     def changes(self):
         """The change feed. Its cursor is the number of the last change that has been named."""

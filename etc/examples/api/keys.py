@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keys, certificates and signatures for api.py, by OpenSSH's and OpenSSL's own programs."""
-import base64, contextlib, datetime, hashlib, json, pathlib, subprocess, tempfile, threading, time
+import base64, contextlib, hashlib, json, pathlib, subprocess, tempfile, threading, time
 
 from web import Problem
 
@@ -48,9 +48,9 @@ def fingerprint(value):
         return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
 
-def sign(key, document):
-    """An envelope: docs/signing.md."""
-    payload = json.dumps(document | {"issued_at": f"{datetime.datetime.utcnow().isoformat()}Z"}).encode()
+def sign(key, document, now):
+    """An envelope: docs/signing.md. `now`: when the document was read (UTC). A newer version is read later."""
+    payload = json.dumps(document | {"issued_at": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")}).encode()
     with tempfile.NamedTemporaryFile(buffering=0) as text:
         text.write(b"DSSEv1 %d %s %d %s" % (len(SIGNED_TYPE), SIGNED_TYPE.encode(), len(payload), payload))
         signature = run("openssl", "pkeyutl", "-sign", "-inkey", key, "-rawin", "-in", text.name)
