@@ -701,6 +701,29 @@ void model_confirmed(int environment)
     e->confirmed = true;
 }
 
+/* Says which confirmation is on the disk: this one if the one before, which is NULL for a new
+ * document, is old enough. A daemon that has read the one before has its time in whole seconds, so
+ * it may store this one a little earlier or later. */
+static void store(struct good *good, const struct good *before)
+{
+    int64_t slack;
+
+    good->kept = good->keep = good->kept_last = good->lived;
+    good->kept_wall = good->keep_wall = good->wall;
+    if (before == NULL)
+        return;
+    slack = before->incarnation == world->incarnations ? 0 : 2 * SECOND;
+    good->kept = before->kept;
+    if (before->kept_wall < good->wall)
+        good->kept_wall = before->kept_wall;
+    if (good->lived - before->kept_last >= LAG + slack)
+        return;
+    good->keep = good->kept;
+    good->keep_wall = good->kept_wall;
+    if (good->lived - before->kept < LAG - slack)
+        good->kept_last = before->kept_last;
+}
+
 void model_answered(int environment, const struct good *good)
 {
     struct environment *e = &world->environment[environment];
@@ -736,14 +759,11 @@ void model_answered(int environment, const struct good *good)
     e->good[e->goods] = *good;
     e->good[e->goods].came = world->lived;
     put_wall_back(&e->good[e->goods]);
-    e->good[e->goods].kept = is_same(&before, good) ? before.kept : good->lived;
+    store(&e->good[e->goods], is_same(&before, good) ? &before : NULL);
     if (is_same(&before, good) && before.incarnation == world->incarnations) {
         e->good[e->goods].taken = before.taken; /* it is only confirmed: its signature ages on */
         e->good[e->goods].signed_age = before.signed_age;
     }
-    e->good[e->goods].kept_wall = e->good[e->goods].wall;
-    if (is_same(&before, good) && before.kept_wall < e->good[e->goods].wall)
-        e->good[e->goods].kept_wall = before.kept_wall;
     e->good[e->goods++].incarnation = world->incarnations;
 }
 
@@ -830,10 +850,8 @@ void model_settled(void)
         e->good[0] = e->good[e->goods - 1];
         if (e->good[0].version != ABSENT)
             settle_ids(e);
-        if (e->good[0].lived - e->good[0].kept >= LAG) {
-            e->good[0].kept = e->good[0].lived;
-            e->good[0].kept_wall = e->good[0].wall;
-        }
+        e->good[0].kept = e->good[0].keep;
+        e->good[0].kept_wall = e->good[0].keep_wall;
         e->goods = 1;
     }
 }

@@ -167,18 +167,21 @@ enum { ABSENT = -1, UNAVAILABLE = -2 }; /* as the number of a version */
 
 /* A good answer of the API: when it was asked for, by each clock. */
 struct good {
-    int version;             /* or ABSENT */
-    unsigned signers;        /* that have signed it; 0: it is not signed */
-    int64_t issued;          /* of a signed one: issued_at, in seconds */
-    int64_t signed_age;      /* how old that made it when it was taken, in milliseconds, ... */
-    int64_t taken;           /* ... and when that was (lived); 0: it may not have been */
-    bool doubtful;           /* the daemon may have refused it */
-    int64_t lived, wall;     /* milliseconds */
-    int64_t came;            /* lived: when the answer came */
-    int boots, incarnation;  /* in which boot of the host, and to which daemon */
-    bool dead;               /* not to be used before the API confirms it */
-    bool behind;             /* the clock was put back since: so after the next start of the host */
-    int64_t kept, kept_wall; /* lived and wall: the confirmation that is on the disk */
+    int version;            /* or ABSENT */
+    unsigned signers;       /* that have signed it; 0: it is not signed */
+    int64_t issued;         /* of a signed one: issued_at, in seconds */
+    int64_t signed_age;     /* how old that made it when it was taken, in milliseconds, ... */
+    int64_t taken;          /* ... and when that was (lived); 0: it may not have been */
+    bool doubtful;          /* the daemon may have refused it */
+    int64_t lived, wall;    /* milliseconds */
+    int64_t came;           /* lived: when the answer came */
+    int boots, incarnation; /* in which boot of the host, and to which daemon */
+    bool dead;              /* not to be used before the API confirms it */
+    bool behind;            /* the clock was put back since: so after the next start of the host */
+    int64_t kept,
+        kept_wall; /* lived and wall: the oldest confirmation that may be on the disk, ... */
+    int64_t keep, keep_wall; /* ... and once this answer is settled */
+    int64_t kept_last;       /* lived: the newest */
     int64_t since;           /* lived: this daemon holds it for asked by then, or earlier; 0: ? */
 };
 
