@@ -40,9 +40,9 @@ systemctl() {
     esac
 }
 
-# As of Type=notify: it listens before it has read its files, and may end by them.
+# As of Type=notify: it listens before it has read its files, and may end by them. Status 1: it has findings.
 daemon_is_ready() {
-    daemon_start && cloudauthctl status >/dev/null && return 0
+    daemon_start && { cloudauthctl status >/dev/null || (($? == 1)); } && return 0
     daemon_may_end 127
     return 1
 }

@@ -49,8 +49,9 @@ static bool is_traced(void)
 
 static bool has_deadlines(const char *program)
 {
-    static const char *const them[] = {"cloudauthd", "cloud-authkeys", "sshd",    "sshd-session",
-                                       "nginx",      "redis-server",   "python3", "perl"};
+    static const char *const them[] = {"cloudauthd",   "cloud-authkeys", "sshd",
+                                       "sshd-session", "sshd-auth",      "nginx",
+                                       "redis-server", "python3",        "perl"};
 
     for (size_t i = 0; i < sizeof them / sizeof them[0]; i++) {
         if (strcmp(program, them[i]) == 0)
@@ -126,6 +127,25 @@ int rename(const char *from, const char *to)
     result = NEXT(rename)(from, to);
     stop_here();
     return result;
+}
+
+int unlinkat(int directory, const char *path, int flags)
+{
+    stop_here();
+    return NEXT(unlinkat)(directory, path, flags);
+}
+
+int renameat(int from_directory, const char *from, int to_directory, const char *to)
+{
+    stop_here();
+    return NEXT(renameat)(from_directory, from, to_directory, to);
+}
+
+int renameat2(int from_directory, const char *from, int to_directory, const char *to,
+              unsigned flags)
+{
+    stop_here();
+    return NEXT(renameat2)(from_directory, from, to_directory, to, flags);
 }
 
 int connect(int fd, const struct sockaddr *address, socklen_t length)

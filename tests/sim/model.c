@@ -701,6 +701,11 @@ void model_confirmed(int environment)
     e->confirmed = true;
 }
 
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 /* Says which confirmation is on the disk: this one if the one before, which is NULL for a new
  * document, is old enough. A daemon that has read the one before has its time in whole seconds, so
  * it may store this one a little earlier or later. */
@@ -712,14 +717,18 @@ static void store(struct good *good, const struct good *before)
     good->kept_wall = good->keep_wall = good->wall;
     if (before == NULL)
         return;
-    slack = before->incarnation == world->incarnations ? 0 : 2 * SECOND;
+    slack = before->incarnation == world->incarnations ? before->slack : 2 * SECOND;
     good->kept = before->kept;
     if (before->kept_wall < good->wall)
         good->kept_wall = before->kept_wall;
     if (good->lived - before->kept_last >= LAG + slack)
         return;
-    good->keep = good->kept;
+    good->slack = slack;
+    /* Else the one before would have been old enough. */
+    good->keep = later(good->kept, good->lived - LAG - slack);
     good->keep_wall = good->kept_wall;
+    if (!world->clock_set)
+        good->keep_wall = later(good->kept_wall, good->wall - LAG - slack);
     if (good->lived - before->kept < LAG - slack)
         good->kept_last = before->kept_last;
 }

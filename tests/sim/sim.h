@@ -182,6 +182,7 @@ struct good {
         kept_wall; /* lived and wall: the oldest confirmation that may be on the disk, ... */
     int64_t keep, keep_wall; /* ... and once this answer is settled */
     int64_t kept_last;       /* lived: the newest */
+    int64_t slack;           /* how far the daemon's time of it may be off */
     int64_t since;           /* lived: this daemon holds it for asked by then, or earlier; 0: ? */
 };
 

@@ -28,13 +28,13 @@ class Database:
 
     def value(self, query, *values):
         """The first column of the first row, or None."""
-        return self.value_now(query, *values)[0]
+        return next((row[0] for row in self.rows(query, *values)), None)
 
-    def value_now(self, query, *values):
-        """The same, and the time of it (UTC): what was read later has a later time."""
+    def dated(self, query, *values):
+        """The same of a SELECT, and the time (UTC): what is read later has a later one."""
         with self.lock:
-            rows = self.connection.execute(query, values).fetchall()
-            return next((row[0] for row in rows), None), datetime.datetime.now(datetime.timezone.utc)
+            row = self.connection.execute(query, values).fetchone()
+            return row and row[0], datetime.datetime.now(datetime.timezone.utc)
 
 
 def digest(secret):
@@ -89,7 +89,7 @@ class Api(web.Handler):
     def access(self, project, name):
         """The access document; signed, it is so again at half of its time."""
         self.require_host()
-        text, now = self.db.value_now("SELECT document FROM access WHERE (project, name) = (?, ?)", project, name)
+        text, now = self.db.dated("SELECT document FROM access WHERE (project, name) = (?, ?)", project, name)
         if text:
             document = json.loads(text)
             authority = {"title": "certifier", "value": pathlib.Path(f"{self.authority}.pub").read_text().strip()}
