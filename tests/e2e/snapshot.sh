@@ -198,10 +198,11 @@ test_folder() {
 # without the daemon su and cron work where the environment is active, and nowhere else
 test_services_alone() {
     known abcdefghij 200001
-    known abcdefghij_stg2 200003
     known abcdefghij_stg 200002
     document abcdefghij staging '.environment.status = "inactive"'
     known abcdefghij_stg 200002
+    # The last change: one that is still to be written would have a new file in its place, not yet in force.
+    known abcdefghij_stg2 200003
     wait_for snapshot_has staging2
     kill -KILL "$(daemon_pid)"
     same abcdefghij "$(su abcdefghij -c 'id -un')"

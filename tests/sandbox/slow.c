@@ -137,15 +137,23 @@ int unlinkat(int directory, const char *path, int flags)
 
 int renameat(int from_directory, const char *from, int to_directory, const char *to)
 {
+    int result;
+
     stop_here();
-    return NEXT(renameat)(from_directory, from, to_directory, to);
+    result = NEXT(renameat)(from_directory, from, to_directory, to);
+    stop_here();
+    return result;
 }
 
 int renameat2(int from_directory, const char *from, int to_directory, const char *to,
               unsigned flags)
 {
+    int result;
+
     stop_here();
-    return NEXT(renameat2)(from_directory, from, to_directory, to, flags);
+    result = NEXT(renameat2)(from_directory, from, to_directory, to, flags);
+    stop_here();
+    return result;
 }
 
 int connect(int fd, const struct sockaddr *address, socklen_t length)
