@@ -59,8 +59,8 @@ static bool refuses_sessions(const char *shell)
     return strcmp(name, "nologin") == 0 || strcmp(name, "false") == 0;
 }
 
-/* An account whose shell refuses every session gets a command in its line, too: with `Subsystem
- * sftp internal-sftp` sshd starts sFTP without the shell. */
+/* If the shell refuses every session, the line also has a command that does: with `Subsystem sftp
+ * internal-sftp`, sshd starts sFTP without the shell. */
 static void add_grants(struct cloud_text *text, const struct document *document,
                        const struct document_forwarding *forwarding, const struct cloud_name *name)
 {

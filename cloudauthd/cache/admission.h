@@ -114,8 +114,9 @@ void admission_doubt_stored(const struct admission *admission, const struct bind
  * Judges a document for its environment as a whole (admission_refresh, admission_judge), and binds
  * its uid and gid, in memory and in the bindings log, unless they are bound already. is_stored: the
  * document is from the disk, and is refused if an operator has released its ids: they may be bound
- * to another environment. A document whose `hosts` does not contain this host is accepted, because
- * the cache keeps it; a warning is logged unless is_stored. False with the reason in why.
+ * to another environment. If `hosts` of the document does not list this host, the document is
+ * accepted, because the cache keeps it, and a warning is logged unless is_stored. False with the
+ * reason in why.
  */
 bool admission_accept(const struct admission *admission, const struct document *document,
                       bool is_stored, char *why, size_t size);

@@ -126,9 +126,9 @@ static char *make_file(const struct denial_list *list, size_t *size)
     return file;
 }
 
-/* Writes the file. Runs in the worker. A write may fail after the file got its name. A denial whose
- * removal fails stays in force, so the former list is written again then: otherwise the denial
- * would end at the next start. */
+/* Writes the file. Runs in the worker. If the write of a removal fails, the denial stays in force.
+ * If the new file has replaced the former one by then, this function writes the former list again:
+ * otherwise the denial would end at the next start. */
 static void run_job(struct work *work)
 {
     struct job *job = (struct job *)work;
